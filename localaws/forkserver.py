@@ -1,0 +1,177 @@
+"""Starts child processes for jobs and model servers from a parent that imported scikit-learn once.
+
+Importing the scientific stack is most of a small job's time. `start()` launches one separate
+process (see `localaws.forkserver_process`) that imports it in the background; `spawn()` then costs
+a fork. Call `start()` before moto is imported, so that the two imports run side by side.
+
+Standard library only, so that importing this module costs nothing. Where the stack cannot be
+preloaded (LOCALAWS_PRELOAD=0, or not Linux: forking after Accelerate or Objective-C has been loaded
+is not safe) the same process forks without it and every script pays its own imports.
+"""
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from localaws.child_spec import ChildSpec, send_spec
+
+_STOP_SIGNALS = {"TERM": signal.SIGTERM, "KILL": signal.SIGKILL}
+
+
+@dataclass
+class Child:
+    """A running child: its output to read, its end to wait for."""
+
+    status: socket.socket
+    output_fd: int
+    pid: int | None = None
+    exit_code: int | None = None
+    _pending: bytes = field(default=b"", repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def poll(self, timeout_s: float = 0.0) -> int | None:
+        """The exit code once the child has ended (negative: the signal), else None."""
+        with self._lock:
+            if self.exit_code is None and select.select([self.status], [], [], timeout_s)[0]:
+                self._read_status()
+            return self.exit_code
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Block until the end; None when `timeout_s` passed first."""
+        while self.exit_code is None:
+            self.poll(3600.0 if timeout_s is None else timeout_s)
+            if timeout_s is not None:
+                break
+        return self.exit_code
+
+    def signal_group(self, name: str) -> None:
+        """Send TERM or KILL to the child and everything it started."""
+        try:
+            self.status.send(bytes([_STOP_SIGNALS[name]]))
+        except OSError:
+            return  # it ended meanwhile, which is what the caller wants
+
+    def close(self) -> None:
+        """Give the child up: what still runs of it is killed."""
+        self.status.close()
+        if self.output_fd >= 0:
+            os.close(self.output_fd)
+            self.output_fd = -1
+
+    def _read_status(self) -> None:
+        received = self.status.recv(1024)
+        self._pending += received
+        *lines, self._pending = self._pending.split(b"\n")
+        for line in lines:
+            message: dict[str, Any] = json.loads(line)
+            self.pid = message.get("pid", self.pid)
+            self.exit_code = message.get("exit", self.exit_code)
+        if not received and self.exit_code is None:
+            self.exit_code = -int(signal.SIGKILL)
+
+
+class ForkServer:
+    """One fork server process and the channel to it."""
+
+    def __init__(self, *, preload: bool) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._channel = ours
+        self._lock = threading.Lock()
+        with theirs:
+            self.process = subprocess.Popen(
+                _command(theirs.fileno(), preload=preload),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                # Ctrl-C reaches the whole foreground group: the server decides, not its children.
+                start_new_session=True,
+                env=_process_environment(),
+            )
+
+    def spawn(self, spec: ChildSpec, fds: list[int] | None = None) -> Child:
+        """Fork one child; its stdout and stderr arrive on `output_fd`, `fds` become 3, 4, ..."""
+        status, their_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        output_fd, their_output = os.pipe()
+        os.set_blocking(output_fd, False)
+        try:
+            with self._lock:
+                passed = [their_status.fileno(), their_output, *(fds or [])]
+                send_spec(self._channel, spec, passed)
+        finally:
+            their_status.close()
+            os.close(their_output)
+        return Child(status, output_fd)
+
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """End the process and, with it, every child."""
+        self._channel.close()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+_guard = threading.Lock()
+_current: ForkServer | None = None
+
+
+def start() -> None:
+    """Launch the fork server unless it runs; returns at once, the imports go on behind."""
+    _server()
+
+
+def spawn(spec: ChildSpec, fds: list[int] | None = None) -> Child:
+    """Fork a child for `spec`, starting the fork server when it is not there (any more)."""
+    return _server().spawn(spec, fds)
+
+
+def stop() -> None:
+    """End the fork server and every child; `start` may follow."""
+    global _current  # noqa: PLW0603 - one fork server per process
+    with _guard:
+        server, _current = _current, None
+    if server is not None:
+        server.stop()
+
+
+def process_id() -> int | None:
+    """The fork server's pid, for measurements; None when it does not run."""
+    return _current.process.pid if _current is not None else None
+
+
+def _server() -> ForkServer:
+    global _current  # noqa: PLW0603 - one fork server per process
+    with _guard:
+        if _current is None or not _current.alive():
+            _current = ForkServer(preload=_may_preload())
+        return _current
+
+
+def _may_preload() -> bool:
+    return sys.platform == "linux" and os.environ.get("LOCALAWS_PRELOAD", "1") != "0"
+
+
+def _command(channel_fd: int, *, preload: bool) -> list[str]:
+    mode = "preload" if preload else "plain"
+    return [sys.executable, "-m", "localaws.forkserver_process", str(channel_fd), mode]
+
+
+def _process_environment() -> dict[str, str]:
+    """The server's environment with one thread per library: threads must not exist at a fork."""
+    single = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    return {**os.environ, **single}
+
+
+atexit.register(stop)
