@@ -1,0 +1,1 @@
+"""The `signalbox` command: one client for the laptop's AWS and for AWS itself."""

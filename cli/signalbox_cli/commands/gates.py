@@ -1,0 +1,89 @@
+"""upload, approve, reject."""
+
+from pathlib import Path
+
+import click
+
+from signalbox_cli.deciding import decide
+from signalbox_cli.errors import NotFoundError
+from signalbox_cli.options import Session, with_session
+from signalbox_cli.runs import GATES, RunView, find_run
+from signalbox_cli.uploading import gate_for_data, upload
+
+
+@click.command("upload")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option("--run", "run_name", help="A run id or execution id; else the run that waits.")
+@click.option("--inference", is_flag=True, help="These are rows to predict, not to train on.")
+@click.option(
+    "--approve/--no-approve",
+    default=True,
+    show_default=True,
+    help="Open the gate that waits for this data once it is in place.",
+)
+@with_session
+def upload_command(
+    session: Session, files: tuple[Path, ...], run_name: str | None, inference: bool, approve: bool
+) -> None:
+    """Bring FILES to the run that waits for data, after checking them against its manifest.
+
+    \b
+    signalbox upload diabetes.csv --local
+    signalbox upload new-patients.csv --inference --run 261121-101500-a1b2c3
+    """
+    run, gate = gate_for_data(session.target, run_name, inference=inference)
+    done = upload(session.target, run, gate, files)
+    for uri in done.uris:
+        session.output.say(f"Uploaded {uri}")
+    opened = approve and run.waiting_gate == gate
+    if opened:
+        names = ", ".join(path.name for path in files)
+        decide(session.target, run, gate, approve=True, reason=f"uploaded {names}")
+        session.output.say(f"Opened {gate} of run {run.run_id}")
+    session.output.result({"runId": run.run_id, "gate": gate, "uris": done.uris, "opened": opened})
+
+
+def _decide(
+    session: Session, gate: str | None, run: str | None, *, approve: bool, reason: str
+) -> None:
+    found = find_run(session.target, run) if run else find_waiting(session, gate)
+    chosen = decide(session.target, found, gate, approve=approve, reason=reason)
+    word = "Approved" if approve else "Rejected"
+    session.output.say(f"{word} {chosen} of run {found.run_id}")
+    session.output.result({"runId": found.run_id, "gate": chosen, "decision": word})
+
+
+def find_waiting(session: Session, gate: str | None) -> RunView:
+    """The newest run that waits at the gate, or at any gate."""
+    for candidate in (gate,) if gate else GATES:
+        try:
+            return find_run(session.target, None, waiting_at=candidate)
+        except NotFoundError:
+            if gate:
+                raise
+    raise NotFoundError("no run waits at a gate; `signalbox status` shows where each stands")
+
+
+@click.command("approve")
+@click.argument("gate", required=False, type=click.Choice(GATES))
+@click.option("--run", help="A run id or execution id; else the newest run that waits.")
+@click.option("--reason", default="approved on the command line", help="Kept with the decision.")
+@with_session
+def approve_command(session: Session, gate: str | None, run: str | None, reason: str) -> None:
+    """Open the GATE where a run waits (without a name: whichever it waits at)."""
+    _decide(session, gate, run, approve=True, reason=reason)
+
+
+@click.command("reject")
+@click.argument("gate", required=False, type=click.Choice(GATES))
+@click.option("--run", help="A run id or execution id; else the newest run that waits.")
+@click.option("--reason", required=True, help="Why; kept with the decision.")
+@with_session
+def reject_command(session: Session, gate: str | None, run: str | None, reason: str) -> None:
+    """End the run that waits at the GATE, and say why."""
+    _decide(session, gate, run, approve=False, reason=reason)

@@ -1,0 +1,222 @@
+"""`signalbox demo`: one story from an empty laptop to checked predictions, told as it happens.
+
+Nothing here is staged: it releases, uploads, decides and predicts through the same calls as the
+commands of those names. At the end it compares three ways to the same numbers: the batch
+transform, the registered model called directly, and the endpoint.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from signalbox_cli.console import Output, duration
+from signalbox_cli.deciding import decide
+from signalbox_cli.errors import CommandError, RunFailed, RunRefused
+from signalbox_cli.models import ModelVersion, versions
+from signalbox_cli.predicting import predict
+from signalbox_cli.progress import follow
+from signalbox_cli.releasing import release
+from signalbox_cli.runs import RunView, read_manifest
+from signalbox_cli.target import STATE_FOLDER, Target
+from signalbox_cli.uploading import upload
+
+_FOLDER = STATE_FOLDER / "demo"
+# Above this, two predictions are not the same number written down twice.
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class DemoData:
+    """The files of the story: rows to train on, rows to predict."""
+
+    source: Path
+    inference: Path
+
+    @classmethod
+    def choose(cls, folder: Path, source: Path | None, inference: Path | None) -> "DemoData":
+        """The given files, or the data set that belongs to a workload of this repository."""
+        if source and inference:
+            return cls(source, inference)
+        if source or inference:
+            raise CommandError("give both --data and --inference, or neither")
+        from signalbox_cli.sample_data import export
+
+        sample = export(folder.name, _FOLDER)
+        return cls(sample.source, sample.inference)
+
+
+class Demo:
+    """The story over one target."""
+
+    def __init__(self, folder: Path, files: DemoData, output: Output) -> None:
+        self._folder = folder
+        self._files = files
+        self._output = output
+        self._timings: list[tuple[str, float]] = []
+
+    def run(self, target: Target) -> None:
+        """Tell the whole story; raises what the commands raise."""
+        with self._timed("first run: release to batch predictions"):
+            batch_run = self._release_with_gates(target)
+        manifest = read_manifest(target, batch_run)
+        version = next(versions(target, batch_run.workload))
+        predictions = self._report_model(target, manifest, version)
+        with self._timed("second run: the same model behind an endpoint"):
+            self._release_to_endpoint(target)
+        with self._timed("predictions compared three ways"):
+            served = self._ask_endpoint(target, batch_run.workload)
+            direct = self._call_directly(target, version)
+        self._compare(predictions, direct, served)
+        self._report_timings()
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self._timings.append((name, time.monotonic() - started))
+
+    def _heading(self, text: str) -> None:
+        self._output.note(f"\n[bold underline]{text}[/bold underline]")
+
+    def _release_with_gates(self, target: Target) -> RunView:
+        self._heading(f"Release {self._folder}")
+        options = {"inference": {"mode": "batch"}}
+        execution_id = release(target, self._folder, options=options).execution_id
+        run = self._to_gate(target, execution_id, "UploadSourceData")
+        self._bring(target, run, "UploadSourceData", self._files.source)
+        run = self._to_gate(target, execution_id, "ApproveModel")
+        decide(target, run, "ApproveModel", approve=True, reason="the demo approves")
+        run = self._to_gate(target, execution_id, "UploadInferenceData")
+        self._bring(target, run, "UploadInferenceData", self._files.inference)
+        return self._to_end(target, execution_id)
+
+    def _to_gate(self, target: Target, execution_id: str, gate: str) -> RunView:
+        run = follow(target, execution_id, self._output, stop_at_gate=gate)
+        return _ended_well(run) if run.is_finished else run
+
+    def _to_end(self, target: Target, execution_id: str) -> RunView:
+        return _ended_well(follow(target, execution_id, self._output))
+
+    def _bring(self, target: Target, run: RunView, gate: str, file: Path) -> None:
+        done = upload(target, run, gate, (file,))
+        self._output.note(f"    uploaded {file.name} to {done.uris[0]}")
+        decide(target, run, gate, approve=True, reason=f"uploaded {file.name}")
+
+    def _report_model(
+        self, target: Target, manifest: dict[str, Any], version: ModelVersion
+    ) -> list[str]:
+        self._heading("What came out")
+        verdict = _history_detail(manifest, "training", "registered")["verdict"]
+        for name, value in verdict["metrics"].items():
+            self._output.say(f"  metric   {name} = {value:.6g}")
+        for reason in verdict["reasons"]:
+            self._output.say(f"  verdict  {reason}")
+        accepted = "accepted" if verdict["accepted"] else "refused"
+        self._output.say(f"  verdict  [green]{accepted}[/green]")
+        self._output.say(f"  model    {version.arn} ({version.approval})")
+        return self._report_predictions(target, manifest)
+
+    def _report_predictions(self, target: Target, manifest: dict[str, Any]) -> list[str]:
+        uri = _history_detail(manifest, "inference", "succeeded")["predictionsUri"]
+        lines = read_lines(target, uri)
+        self._output.say(f"  predictions  {len(lines)} rows at {uri}")
+        for line in lines[:5]:
+            self._output.say(f"      {line}")
+        return lines
+
+    def _release_to_endpoint(self, target: Target) -> None:
+        self._heading("The same again, behind an endpoint")
+        gates = ("approveModel", "uploadInferenceData")
+        options = {
+            "inference": {"mode": "endpoint"},
+            "approvals": dict.fromkeys(gates, "automatic"),
+        }
+        execution_id = release(target, self._folder, options=options).execution_id
+        run = self._to_gate(target, execution_id, "UploadSourceData")
+        self._bring(target, run, "UploadSourceData", self._files.source)
+        self._to_end(target, execution_id)
+
+    def _ask_endpoint(self, target: Target, workload: str) -> list[str]:
+        endpoint = f"{target.prefix}-{workload}"
+        return predict(target, endpoint, self._files.inference, content_type="text/csv")
+
+    def _call_directly(self, target: Target, version: ModelVersion) -> list[str]:
+        described = target.client("sagemaker").describe_model_package(ModelPackageName=version.arn)
+        container = described["InferenceSpecification"]["Containers"][0]
+        archive = _FOLDER / "model.tar.gz"
+        bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+        target.client("s3").download_file(bucket, key, str(archive))
+        return call_model(archive, self._folder / "inference.py", self._files.inference)
+
+    def _compare(self, batch: list[str], direct: list[str], served: list[str]) -> None:
+        for name, other in (("the model called directly", direct), ("the endpoint", served)):
+            different = differing_rows(batch, other)
+            if different:
+                raise RunFailed(
+                    f"batch and {name} differ in {len(different)} of {len(batch)} rows, first "
+                    f"in row {different[0] + 1}"
+                )
+        self._output.say(
+            f"\n[green]✓[/green] {len(batch)} predictions are the same from the batch transform, "
+            "the registered model called directly, and the endpoint"
+        )
+
+    def _report_timings(self) -> None:
+        self._output.say("\nHow long each part took")
+        for name, seconds in self._timings:
+            self._output.say(f"  {duration(seconds):>10}  {name}")
+
+
+def _ended_well(run: RunView) -> RunView:
+    if run.is_refused:
+        raise RunRefused(f"run {run.run_id} was refused: {run.error}")
+    if run.status != "Succeeded":
+        raise RunFailed(f"run {run.run_id or run.execution_id} {run.status.lower()}: {run.error}")
+    return run
+
+
+def _history_detail(manifest: dict[str, Any], phase: str, status: str) -> dict[str, Any]:
+    entries = [e for e in manifest["history"] if (e["phase"], e["status"]) == (phase, status)]
+    if not entries:
+        raise CommandError(f"the manifest's history has no entry '{phase} {status}'")
+    detail: dict[str, Any] = entries[-1]["detail"]
+    return detail
+
+
+def read_lines(target: Target, uri: str) -> list[str]:
+    """All lines of the objects under an S3 prefix, in key order."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    s3 = target.client("s3")
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
+    bodies = [s3.get_object(Bucket=bucket, Key=o["Key"])["Body"] for o in listed["Contents"]]
+    return [line for body in bodies for line in body.read().decode().splitlines()]
+
+
+def call_model(archive: Path, script: Path, rows: Path) -> list[str]:
+    """Predictions of a model archive through its own inference script, in a process of its own."""
+    command = [sys.executable, "-m", "signalbox_cli.direct", str(archive), str(script), str(rows)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CommandError(f"calling the model directly failed: {done.stderr.strip()[-500:]}")
+    return done.stdout.splitlines()
+
+
+def differing_rows(first: list[str], second: list[str]) -> list[int]:
+    """Indices of rows that are not the same text or the same number within 1e-9."""
+    if len(first) != len(second):
+        return list(range(min(len(first), len(second)), max(len(first), len(second))))
+    return [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if not _same(a, b)]
+
+
+def _same(first: str, second: str) -> bool:
+    if first == second:
+        return True
+    try:
+        return abs(float(first) - float(second)) <= _TOLERANCE
+    except ValueError:
+        return False

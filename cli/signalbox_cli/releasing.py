@@ -1,0 +1,97 @@
+"""Starting a run: pack a workload, upload it, start the pipeline on exactly that version."""
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from signalbox_cli.errors import CommandError
+from signalbox_cli.packaging import pack, workload_name
+from signalbox_cli.target import Target
+
+
+@dataclass(frozen=True)
+class Release:
+    """A started run and exactly what it runs."""
+
+    execution_id: str
+    bucket: str
+    key: str
+    version_id: str
+    digest: str
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """`inference.mode=endpoint` and the like, as a JSON merge patch of the manifest.
+
+    A value is JSON where it parses as JSON (`300`, `true`, `[1]`, `"a"`), else a string.
+    """
+    patch: dict[str, Any] = {}
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals or not path:
+            raise CommandError(
+                f"--set {setting!r} is not NAME=VALUE; for example --set inference.mode=endpoint"
+            )
+        _put(patch, path.split("."), _value(text))
+    return patch
+
+
+def _put(patch: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        patch = patch.setdefault(part, {})
+    patch[path[-1]] = value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def release(
+    target: Target, folder: Path, *, options: dict[str, Any], token: str | None = None
+) -> Release:
+    """Upload the workload and start a run of exactly that object version.
+
+    The key is outside the one that starts the pipeline by itself, so one release is one run. The
+    same `token` (1-128 of [a-zA-Z0-9-]) twice starts one run.
+    """
+    wiring = target.wiring()
+    archive = pack(folder)
+    key = f"workloads/{workload_name(folder)}.zip"
+    stored = target.client("s3").put_object(Bucket=wiring.source_bucket, Key=key, Body=archive)
+    started = target.client("codepipeline").start_pipeline_execution(
+        name=wiring.pipeline,
+        variables=_variables(options),
+        clientRequestToken=token or str(uuid.uuid4()),
+        sourceRevisions=[
+            _revision("S3_OBJECT_KEY", key),
+            _revision("S3_OBJECT_VERSION_ID", stored["VersionId"]),
+        ],
+    )
+    return Release(
+        started["pipelineExecutionId"],
+        wiring.source_bucket,
+        key,
+        stored["VersionId"],
+        f"sha256:{hashlib.sha256(archive).hexdigest()}",
+    )
+
+
+def _variables(options: dict[str, Any]) -> list[dict[str, str]]:
+    # CodePipeline: a variable's value has 1 to 1,000 characters.
+    text = json.dumps(options, separators=(",", ":"))
+    if len(text) > 1000:
+        raise CommandError(
+            f"the options are {len(text)} characters as JSON and a pipeline variable holds 1,000; "
+            "put them into the workload's manifest.json instead"
+        )
+    return [{"name": "Options", "value": text}]
+
+
+def _revision(kind: str, value: str) -> dict[str, str]:
+    return {"actionName": "Source", "revisionType": kind, "revisionValue": value}

@@ -1,0 +1,257 @@
+"""One run as the services tell it: pipeline actions, state machine, jobs, manifest.
+
+Everything here only reads. A run is named by its run id or by its pipeline execution id.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from signalbox_cli.errors import NotFoundError
+from signalbox_cli.target import Target
+
+STAGES = (
+    "Source",
+    "Prepare",
+    "UploadSourceData",
+    "Train",
+    "ApproveModel",
+    "PrepareInference",
+    "UploadInferenceData",
+    "Inference",
+)
+GATES = ("UploadSourceData", "ApproveModel", "UploadInferenceData")
+FINISHED = frozenset({"Succeeded", "Failed", "Stopped", "Cancelled", "Superseded"})
+
+
+@dataclass(frozen=True)
+class ActionView:
+    """One pipeline action of one run."""
+
+    stage: str
+    status: str
+    started_at: datetime
+    updated_at: datetime
+    summary: str
+    external_id: str
+    action_execution_id: str
+    error: str
+    output: dict[str, str]
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds it took, or has taken so far."""
+        end = self.updated_at if self.status != "InProgress" else datetime.now(UTC)
+        return (end - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run at one moment."""
+
+    execution_id: str
+    status: str
+    actions: tuple[ActionView, ...]
+
+    def action(self, stage: str) -> ActionView | None:
+        """The latest attempt at a stage, or None when the run has not come to it."""
+        found = [a for a in self.actions if a.stage == stage]
+        return max(found, key=lambda a: a.started_at) if found else None
+
+    @property
+    def run_id(self) -> str:
+        """The run id, empty until create_schema has given one."""
+        prepared = self.action("Prepare")
+        return prepared.output.get("run_id", "") if prepared else ""
+
+    @property
+    def workload(self) -> str:
+        """The workload's name, empty until create_schema has read it."""
+        prepared = self.action("Prepare")
+        return prepared.output.get("workload", "") if prepared else ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.status in FINISHED
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the quality gates ended it."""
+        train = self.action("Train")
+        failed = train is not None and train.status == "Failed"
+        return failed and train is not None and "QualityGateFailed" in train.error
+
+    @property
+    def waiting_gate(self) -> str:
+        """The gate that waits for a decision, or an empty string."""
+        open_gates = [a.stage for a in self.actions if a.status == "InProgress"]
+        return next((gate for gate in GATES if gate in open_gates), "")
+
+    @property
+    def headline(self) -> str:
+        """One word for where it stands: Waiting, Refused, or the pipeline's own status."""
+        if self.is_refused:
+            return "Refused"
+        return "Waiting" if self.waiting_gate and not self.is_finished else self.status
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its first action began."""
+        return min((a.started_at for a in self.actions), default=None)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first action's start to the last update (or to now)."""
+        if not self.actions or self.started_at is None:
+            return 0.0
+        end = max(a.updated_at for a in self.actions) if self.is_finished else datetime.now(UTC)
+        return (end - self.started_at).total_seconds()
+
+    @property
+    def error(self) -> str:
+        """What the failed action said."""
+        return next((a.error or a.summary for a in self.actions if a.status == "Failed"), "")
+
+
+def _action_view(detail: dict[str, Any]) -> ActionView:
+    output = detail.get("output", {})
+    result = output.get("executionResult", {})
+    fault = result.get("errorDetails", {})
+    return ActionView(
+        stage=detail["stageName"],
+        status=detail["status"],
+        started_at=detail["startTime"].astimezone(UTC),
+        updated_at=detail.get("lastUpdateTime", detail["startTime"]).astimezone(UTC),
+        summary=result.get("externalExecutionSummary", ""),
+        external_id=result.get("externalExecutionId", ""),
+        action_execution_id=detail["actionExecutionId"],
+        error=" ".join(filter(None, (fault.get("code"), fault.get("message")))),
+        output=output.get("outputVariables", {}),
+    )
+
+
+def read_run(target: Target, execution_id: str) -> RunView:
+    """The run of one pipeline execution, as it stands."""
+    pipeline = target.wiring().pipeline
+    client = target.client("codepipeline")
+    execution = client.get_pipeline_execution(
+        pipelineName=pipeline, pipelineExecutionId=execution_id
+    )["pipelineExecution"]
+    pages = client.get_paginator("list_action_executions").paginate(
+        pipelineName=pipeline, filter={"pipelineExecutionId": execution_id}
+    )
+    details = [d for page in pages for d in page["actionExecutionDetails"]]
+    actions = sorted((_action_view(d) for d in details), key=lambda a: a.started_at)
+    return RunView(execution_id, execution["status"], tuple(actions))
+
+
+def recent_execution_ids(target: Target, limit: int = 100) -> list[str]:
+    """Pipeline execution ids, newest first."""
+    pages = (
+        target.client("codepipeline")
+        .get_paginator("list_pipeline_executions")
+        .paginate(
+            pipelineName=target.wiring().pipeline,
+            PaginationConfig={"MaxItems": limit, "PageSize": min(limit, 100)},
+        )
+    )
+    return [s["pipelineExecutionId"] for page in pages for s in page["pipelineExecutionSummaries"]]
+
+
+def recent_runs(target: Target, limit: int = 10) -> Iterator[RunView]:
+    """The newest runs, newest first."""
+    for execution_id in recent_execution_ids(target, limit):
+        yield read_run(target, execution_id)
+
+
+def find_run(target: Target, name: str | None, *, waiting_at: str | None = None) -> RunView:
+    """The run that `name` means; without a name the newest (that waits at `waiting_at`).
+
+    Raises NotFoundError that lists the runs there are.
+    """
+    runs = []
+    for run in recent_runs(target, 100 if name else 20):
+        runs.append(run)
+        if _is_meant(run, name) and waiting_at in (None, run.waiting_gate):
+            return run
+    known = ", ".join(run.run_id or run.execution_id for run in runs[:5]) or "none"
+    what = f"run '{name}'" if name else "run"
+    where = f" that waits at {waiting_at}" if waiting_at else ""
+    raise NotFoundError(
+        f"no {what}{where} in {target.describe()}; the newest are: {known}. "
+        "`signalbox status` shows where each stands"
+    )
+
+
+def _is_meant(run: RunView, name: str | None) -> bool:
+    return name is None or name in (run.run_id, run.execution_id)
+
+
+def read_manifest(target: Target, run: RunView) -> dict[str, Any]:
+    """The run's manifest from the workflow bucket."""
+    if not run.run_id:
+        raise NotFoundError(
+            f"run {run.execution_id} has no manifest: CreateSchema has not finished"
+            + (f" ({run.error})" if run.error else "")
+        )
+    body = target.client("s3").get_object(
+        Bucket=target.wiring().workflow_bucket, Key=f"runs/{run.run_id}/manifest.json"
+    )["Body"]
+    manifest: dict[str, Any] = json.loads(body.read())
+    return manifest
+
+
+def machine_executions(run: RunView) -> list[str]:
+    """ARNs of the state machine executions that the run started, oldest first."""
+    machines = [a for a in run.actions if a.stage in ("Train", "Inference")]
+    return [a.external_id for a in machines if a.external_id]
+
+
+@dataclass(frozen=True)
+class StateView:
+    """One visit of one state of a machine."""
+
+    name: str
+    entered_at: datetime
+    exited_at: datetime | None
+    job_name: str
+
+
+def read_states(target: Target, execution_arn: str) -> list[StateView]:
+    """The states an execution has visited at its top level, in order."""
+    pages = (
+        target.client("stepfunctions")
+        .get_paginator("get_execution_history")
+        .paginate(executionArn=execution_arn)
+    )
+    states: list[StateView] = []
+    for event in (e for page in pages for e in page["events"]):
+        _advance(states, event)
+    return states
+
+
+def _advance(states: list[StateView], event: dict[str, Any]) -> None:
+    if "stateEnteredEventDetails" in event:
+        name = event["stateEnteredEventDetails"]["name"]
+        states.append(StateView(name, event["timestamp"], None, ""))
+    elif "taskScheduledEventDetails" in event and states:
+        states[-1] = replace(states[-1], job_name=_job_name(event))
+    elif "stateExitedEventDetails" in event:
+        _close(states, event)
+
+
+def _close(states: list[StateView], event: dict[str, Any]) -> None:
+    name = event["stateExitedEventDetails"]["name"]
+    for index in range(len(states) - 1, -1, -1):
+        if states[index].name == name and states[index].exited_at is None:
+            states[index] = replace(states[index], exited_at=event["timestamp"])
+            return
+
+
+def _job_name(event: dict[str, Any]) -> str:
+    given = json.loads(event["taskScheduledEventDetails"].get("parameters") or "{}")
+    names = ("ProcessingJobName", "TrainingJobName", "TransformJobName")
+    return next((str(given[name]) for name in names if name in given), "")

@@ -1,0 +1,142 @@
+"""Which AWS the command talks to, and what the environment's stack is made of.
+
+The laptop is just another endpoint. The parts of the stack are found through the parameters that
+the template writes under `/<app>/<environment>/` in SSM, so nothing has to be configured here.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from signalbox_cli.errors import NotFoundError, TargetUnreachableError
+
+STATE_FOLDER = Path(".signalbox")
+UP_FILE = STATE_FOLDER / "up.json"
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Names and ARNs of one deployed environment, from its SSM parameters."""
+
+    pipeline: str
+    source_bucket: str
+    source_key: str
+    workflow_bucket: str
+    training_machine_arn: str
+    inference_machine_arn: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """One environment of one AWS: the laptop's when `endpoint_url` is set."""
+
+    app: str = "signalbox"
+    environment: str = "dev"
+    region: str | None = None
+    endpoint_url: str | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def prefix(self) -> str:
+        """What every name of this environment begins with."""
+        return f"{self.app}-{self.environment}"
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds between two looks at a run: AWS's quotas ask for patience."""
+        return 0.1 if self.endpoint_url else 5.0
+
+    def describe(self) -> str:
+        """The target in words, for messages."""
+        where = f"laptop at {self.endpoint_url}" if self.endpoint_url else "AWS"
+        return f"{where}, environment {self.environment}"
+
+    def client(self, service: str) -> Any:
+        """The client of a service, made once."""
+        if service not in self._memo:
+            self._memo[service] = self._session().client(
+                service, endpoint_url=self.endpoint_url, config=self._config()
+            )
+        return self._memo[service]
+
+    def _config(self) -> Any:
+        from botocore.config import Config
+
+        attempts = 2 if self.endpoint_url else 6
+        return Config(
+            retries={"total_max_attempts": attempts, "mode": "standard"}, max_pool_connections=50
+        )
+
+    def _session(self) -> Any:
+        import boto3
+
+        return boto3.Session(
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            region_name=self.region,
+        )
+
+    def wiring(self) -> Wiring:
+        """The stack's parameters, read once per command."""
+        if "wiring" not in self._memo:
+            self._memo["wiring"] = _read_wiring(self)
+        wiring: Wiring = self._memo["wiring"]
+        return wiring
+
+
+def _read_wiring(target: Target) -> Wiring:
+    path = f"/{target.app}/{target.environment}"
+    pages = target.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path)
+    found = {
+        p["Name"].removeprefix(f"{path}/"): p["Value"] for page in pages for p in page["Parameters"]
+    }
+    try:
+        return Wiring(
+            pipeline=found["pipeline-name"],
+            source_bucket=found["source-bucket"],
+            source_key=found["source-key"],
+            workflow_bucket=found["workflow-bucket"],
+            training_machine_arn=found["training-state-machine-arn"],
+            inference_machine_arn=found["inference-state-machine-arn"],
+            prefix=target.prefix,
+        )
+    except KeyError as missing:
+        raise NotFoundError(
+            f"no Signalbox environment '{target.environment}' (app '{target.app}') at "
+            f"{target.describe()}: SSM has no parameter {path}/{missing.args[0]}; deploy it "
+            f"first (`sam deploy --config-env {target.environment}`, or `signalbox up` on a "
+            "laptop), or choose --environment / --app"
+        ) from None
+
+
+def laptop_target(environment: str, app: str) -> Target:
+    """The laptop that `signalbox up` serves from this folder."""
+    if not UP_FILE.exists():
+        raise TargetUnreachableError(
+            f"no laptop AWS is up in this folder ({UP_FILE} is missing); start one with "
+            "`signalbox up`"
+        )
+    up = json.loads(UP_FILE.read_text())
+    return Target(
+        app=app,
+        environment=environment,
+        region=up["region"],
+        endpoint_url=up["url"],
+        access_key_id=up["accessKeyId"],
+        secret_access_key=up["secretAccessKey"],
+    )
+
+
+def resolve_target(
+    *, local: bool, endpoint_url: str | None, region: str | None, environment: str, app: str
+) -> Target:
+    """`--local` wins, then `--endpoint-url` / AWS_ENDPOINT_URL, then AWS itself."""
+    if local:
+        return laptop_target(environment, app)
+    url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+    return Target(app=app, environment=environment, region=region, endpoint_url=url)
