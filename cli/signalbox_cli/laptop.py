@@ -80,38 +80,53 @@ def serving(options: LaptopOptions, report: Callable[[str], None]) -> Iterator[U
             f"{options.template.resolve()} does not exist; run the command in the folder that "
             "holds Signalbox's template.yaml"
         )
-    STATE_FOLDER.mkdir(exist_ok=True)
-    log = (STATE_FOLDER / "laptop.log").open("w")
-    server = _spawn_server(options, log)
-    deployer = _spawn_deployer(options, log)
-    try:
-        up = _await_ready(server, options)
-        _deploy(deployer, up, report)
-        UP_FILE.write_text(json.dumps(asdict(up)))
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(_log_file())
+        server = stack.enter_context(_child(_server_command(options), log))
+        deployer = stack.enter_context(_child(_deployer_command(options), log))
+        up = _await_ready(server, options.port, log)
+        _deploy(deployer, up, report, log)
         yield up
+
+
+@contextlib.contextmanager
+def _log_file() -> Iterator[IO[str]]:
+    """What the children write to their standard error, kept while they run."""
+    STATE_FOLDER.mkdir(exist_ok=True)
+    path = STATE_FOLDER / f"laptop-{os.getpid()}.log"
+    try:
+        with path.open("w+") as log:
+            yield log
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def announced(up: Up) -> Iterator[None]:
+    """Let `--local` find this laptop while it serves."""
+    UP_FILE.write_text(json.dumps(asdict(up)))
+    UP_FILE.chmod(0o600)
+    try:
+        yield
     finally:
         UP_FILE.unlink(missing_ok=True)
-        _stop(deployer)
-        _stop(server)
-        log.close()
 
 
-def _spawn_server(options: LaptopOptions, log: IO[str]) -> "subprocess.Popen[str]":
+def _server_command(options: LaptopOptions) -> list[str]:
     command = [sys.executable, "-m", "localaws", "--port", str(options.port)]
-    command += ["--state-dir", str(STATE_FOLDER), "--time-scale", str(options.time_scale)]
-    return _spawn(command, log)
+    return [*command, "--state-dir", str(STATE_FOLDER), "--time-scale", str(options.time_scale)]
 
 
-def _spawn_deployer(options: LaptopOptions, log: IO[str]) -> "subprocess.Popen[str]":
+def _deployer_command(options: LaptopOptions) -> list[str]:
     command = [sys.executable, "-m", "signalbox_cli.deploy_laptop", str(options.template)]
-    command += ["--app", options.app, "--environment", options.environment]
-    return _spawn(command, log)
+    return [*command, "--app", options.app, "--environment", options.environment]
 
 
-def _spawn(command: list[str], log: IO[str]) -> "subprocess.Popen[str]":
+@contextlib.contextmanager
+def _child(command: list[str], log: IO[str]) -> "Iterator[subprocess.Popen[str]]":
     # A session of its own: Ctrl-C reaches this command first, which then stops the child. The
     # child sees the end of its standard input when this command dies without doing so.
-    return subprocess.Popen(
+    child = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -120,27 +135,36 @@ def _spawn(command: list[str], log: IO[str]) -> "subprocess.Popen[str]":
         start_new_session=True,
         env={**os.environ, "LOCALAWS_STOP_AT_STDIN_END": "1"},
     )
+    try:
+        yield child
+    finally:
+        _stop(child)
 
 
-def _await_ready(server: "subprocess.Popen[str]", options: LaptopOptions) -> Up:
+def _await_ready(server: "subprocess.Popen[str]", port: int, log: IO[str]) -> Up:
     assert server.stdout is not None  # noqa: S101 - it was opened with a pipe
     line = server.stdout.readline()
     if not line:
-        raise CommandError(_why_it_ended(server, options))
+        raise CommandError(
+            f"the laptop's AWS did not start on port {port}: {_last_words(server, log)}"
+        )
     ready = json.loads(line)
     if not ready.get("ready"):
         raise CommandError(str(ready.get("error", line)))
     return Up(url=ready["url"], pid=server.pid)
 
 
-def _why_it_ended(server: "subprocess.Popen[str]", options: LaptopOptions) -> str:
-    server.wait(_STOP_LIMIT_S)
-    lines = (STATE_FOLDER / "laptop.log").read_text().strip().splitlines()
-    last = lines[-1] if lines else f"exit code {server.returncode}"
-    return f"the laptop's AWS did not start on port {options.port}: {last}"
+def _last_words(child: "subprocess.Popen[str]", log: IO[str]) -> str:
+    """The last line a child logged, or its exit code."""
+    child.wait(_STOP_LIMIT_S)
+    log.seek(0)
+    lines = log.read().strip().splitlines()
+    return lines[-1] if lines else f"exit code {child.returncode}"
 
 
-def _deploy(deployer: "subprocess.Popen[str]", up: Up, report: Callable[[str], None]) -> None:
+def _deploy(
+    deployer: "subprocess.Popen[str]", up: Up, report: Callable[[str], None], log: IO[str]
+) -> None:
     assert deployer.stdin is not None and deployer.stdout is not None  # noqa: S101, PT018
     deployer.stdin.write(json.dumps(asdict(up)) + "\n")
     deployer.stdin.flush()
@@ -150,10 +174,7 @@ def _deploy(deployer: "subprocess.Popen[str]", up: Up, report: Callable[[str], N
             raise CommandError(f"the template could not be deployed: {event['error']}")
         report(event["message"])
     if deployer.wait() != 0:
-        raise CommandError(
-            f"deploying the template ended with exit code {deployer.returncode}; see "
-            f"{STATE_FOLDER / 'laptop.log'}"
-        )
+        raise CommandError(f"the template could not be deployed: {_last_words(deployer, log)}")
 
 
 def _stop(child: "subprocess.Popen[str]") -> None:

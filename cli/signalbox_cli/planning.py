@@ -1,4 +1,4 @@
-"""What a release would do, worked out from the workload alone, without calling anything."""
+"""What a release would do, worked out from the workload alone; nothing is called."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -41,7 +41,7 @@ def up_command(port: int, time_scale: float, as_json: bool) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     output = Output(as_json=as_json)
     options = laptop.LaptopOptions(port=port, time_scale=time_scale)
-    with laptop.serving(options, output.note) as up:
+    with laptop.serving(options, output.note) as up, laptop.announced(up):
         output.result({"ready": True, "url": up.url, "pid": up.pid})
         output.say(f"[bold]The laptop's AWS serves at {up.url}[/bold] (Ctrl-C stops it)\n")
         for line in up.exports():
@@ -102,5 +102,6 @@ def demo_command(
     with laptop.serving(options, output.note) as up:
         demo.run(up.target(options))
         if keep:
-            output.say(f"\nStill up at {up.url}; Ctrl-C stops it")
-            laptop.wait_for_interrupt()
+            with laptop.announced(up):
+                output.say(f"\nStill up at {up.url}; Ctrl-C stops it")
+                laptop.wait_for_interrupt()
