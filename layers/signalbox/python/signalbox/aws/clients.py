@@ -1,0 +1,41 @@
+"""The clients of the AWS adapters: lazily made, kept for the process."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline import CodePipelineClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sagemaker import SageMakerClient
+
+# A function is billed while it waits: give up on a dead connection long before its own time-out.
+CONFIG = Config(
+    connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
+)
+
+
+@cache
+def s3() -> "S3Client":
+    """The S3 client of this process."""
+    return boto3.client("s3", config=CONFIG)
+
+
+@cache
+def codepipeline() -> "CodePipelineClient":
+    """The CodePipeline client of this process."""
+    return boto3.client("codepipeline", config=CONFIG)
+
+
+@cache
+def sagemaker() -> "SageMakerClient":
+    """The SageMaker client of this process; its model is large, so only two functions call it."""
+    return boto3.client("sagemaker", config=CONFIG)
+
+
+def forget() -> None:
+    """Drop the clients, so that the next use makes them for another account or endpoint."""
+    for client in (s3, codepipeline, sagemaker):
+        client.cache_clear()

@@ -1,0 +1,97 @@
+"""Everything Signalbox raises on purpose.
+
+SignalboxError
+├── SettingsError             a function's environment variable is missing or malformed
+├── EventError                an event or payload lacks what its function needs
+├── ManifestError             a manifest cannot be used; one line per problem, each with its pointer
+│   └── NewerSchemaVersionError   written for a later Signalbox
+├── WorkloadArchiveError      an archive is unsafe, too large, or holds no such workload
+├── DatasetError              data does not match the manifest
+├── ObjectMissingError        an S3 object that was named is not there
+├── ObjectTooLargeError       an S3 object is above the bound its reader set
+├── WriteContendedError       a document kept changing under a bounded number of attempts
+├── RunCollisionError         another pipeline execution owns the run id
+├── ModelVersionMissingError  no model version was registered where one is needed
+├── ModelVersionRejected      somebody rejected the model version in the registry
+├── EvaluationInvalid         a metrics file misses a metric or holds no finite number
+├── SourceDataMissing         nothing was uploaded for training
+└── InferenceDataMissing      nothing was uploaded for a batch inference
+
+Faults end in `Error`; the others are outcomes that the state machines branch on by class name.
+Imports nothing of the project.
+"""
+
+
+class SignalboxError(Exception):
+    """Root of everything Signalbox raises on purpose."""
+
+
+class SettingsError(SignalboxError):
+    """A function was deployed without a variable it needs, or with an unusable value."""
+
+
+class EventError(SignalboxError):
+    """What woke a function lacks a field that the function needs."""
+
+
+class ManifestError(SignalboxError):
+    """A manifest cannot be used; `problems` holds one line each, JSON pointer first."""
+
+    def __init__(self, problems: tuple[str, ...], *, document: str = "manifest.json") -> None:
+        self.problems = problems
+        self.document = document
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{document} has {count}:\n{listed}")
+
+
+class NewerSchemaVersionError(ManifestError):
+    """The manifest was written for a later Signalbox than this one."""
+
+
+class WorkloadArchiveError(SignalboxError):
+    """A workload archive was refused before anything of it was used."""
+
+
+class DatasetError(SignalboxError):
+    """Data does not match what the manifest says about it."""
+
+
+class ObjectMissingError(SignalboxError):
+    """S3 holds no such object."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"{uri} does not exist; check that it was uploaded and not deleted since")
+
+
+class ObjectTooLargeError(SignalboxError):
+    """An S3 object is larger than its reader accepts."""
+
+
+class WriteContendedError(SignalboxError):
+    """Other writers were faster each time; nothing was written."""
+
+
+class RunCollisionError(SignalboxError):
+    """Two pipeline executions came to the same run id."""
+
+
+class ModelVersionMissingError(SignalboxError):
+    """No model version was registered by the run."""
+
+
+class ModelVersionRejected(SignalboxError):
+    """The registry says that the model version must not serve."""
+
+
+class EvaluationInvalid(SignalboxError):
+    """A metrics file cannot be judged."""
+
+
+class SourceDataMissing(SignalboxError):
+    """The training machine started before any data was uploaded."""
+
+
+class InferenceDataMissing(SignalboxError):
+    """A batch inference started before any data was uploaded."""

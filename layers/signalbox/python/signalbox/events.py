@@ -1,0 +1,215 @@
+"""What wakes the functions, and how AWS writes it.
+
+The only place where an event's source, detail-type and field names are defined. AWS adds fields
+without notice, so unknown ones are ignored; a field that we need and that is missing is an error
+by name. Imports no AWS client.
+
+Sources: CodePipeline User Guide, "Lambda invoke action reference" (JSON event) and "Monitoring
+CodePipeline events"; Amazon S3 User Guide, "EventBridge event message structure"; read 2026-11-20.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from signalbox.errors import EventError
+from signalbox.json_documents import Document, JsonObject, pointer
+from signalbox.manifest_sections import ChampionRule, QualityGate
+
+
+@dataclass(frozen=True)
+class EventKind:
+    """What an EventBridge rule matches on."""
+
+    source: str
+    detail_type: str
+
+
+CODEPIPELINE_ACTION = EventKind("aws.codepipeline", "CodePipeline Action Execution State Change")
+S3_OBJECT_CREATED = EventKind("aws.s3", "Object Created")
+
+CODEPIPELINE_JOB_KEY = "CodePipeline.job"
+
+
+class _FromAws(BaseModel):
+    """Tolerant: fields may be added at any time."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class S3Location(_FromAws):
+    """Where an artifact lies."""
+
+    bucket: str = Field(alias="bucketName")
+    key: str = Field(alias="objectKey")
+
+
+class ArtifactLocation(_FromAws):
+    """The location of an artifact; S3 is the only type."""
+
+    s3: S3Location = Field(alias="s3Location")
+
+
+class Artifact(_FromAws):
+    """An input or output artifact of an action."""
+
+    name: str
+    location: ArtifactLocation
+
+
+class JobConfiguration(_FromAws):
+    """What the action's configuration gives the function."""
+
+    user_parameters: str = Field("{}", alias="UserParameters")
+
+
+class ActionConfiguration(_FromAws):
+    """Wrapper of the configuration in the job event."""
+
+    configuration: JobConfiguration
+
+
+class JobData(_FromAws):
+    """The part of a job event that is about this action. Its credentials are never read."""
+
+    action: ActionConfiguration = Field(alias="actionConfiguration")
+    inputs: list[Artifact] = Field(alias="inputArtifacts", min_length=1)
+    outputs: list[Artifact] = Field(alias="outputArtifacts", min_length=1)
+
+
+class UserParameters(Document):
+    """What our pipeline writes into UserParameters of its Lambda actions."""
+
+    execution_id: str = Field(min_length=1)
+
+
+class PipelineJob(_FromAws):
+    """A Lambda action of the pipeline waits for an answer."""
+
+    id: str
+    data: JobData
+
+    @property
+    def input(self) -> S3Location:
+        """Where the first input artifact lies."""
+        return self.data.inputs[0].location.s3
+
+    @property
+    def input_name(self) -> str:
+        """The name of the first input artifact."""
+        return self.data.inputs[0].name
+
+    @property
+    def output(self) -> S3Location:
+        """Where the first output artifact belongs."""
+        return self.data.outputs[0].location.s3
+
+    @property
+    def execution_id(self) -> str:
+        """The pipeline execution; raises EventError when UserParameters do not carry it."""
+        text = self.data.action.configuration.user_parameters
+        try:
+            return UserParameters.model_validate_json(text).execution_id
+        except ValidationError:
+            raise EventError(
+                'the action\'s UserParameters must be {"executionId": '
+                '"#{codepipeline.PipelineExecutionId}"}; correct the pipeline in template.yaml'
+            ) from None
+
+
+class ActionType(_FromAws):
+    """What kind of action changed its state."""
+
+    category: str
+    provider: str
+
+
+def _text(value: object) -> object:
+    """AWS's own examples have the version as a number and as a string."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+class ActionDetail(_FromAws):
+    """The detail of an action's state change; AWS writes these keys with hyphens."""
+
+    pipeline: str
+    execution_id: str = Field(alias="execution-id")
+    stage: str
+    action: str
+    state: str
+    type: ActionType
+    version: Annotated[str, BeforeValidator(_text)] = ""
+
+
+class ActionStateChanged(_FromAws):
+    """An action of a pipeline began, ended or failed."""
+
+    detail: ActionDetail
+
+    @property
+    def asks_a_person(self) -> bool:
+        """Whether a manual approval has just begun to wait."""
+        kind = (self.detail.type.category, self.detail.type.provider)
+        return self.detail.state == "STARTED" and kind == ("Approval", "Manual")
+
+
+class OutcomeReport(Document):
+    """What a state machine tells record_outcome."""
+
+    run_id: str = Field(min_length=1)
+    manifest_uri: str = Field(min_length=1)
+    phase: str = Field(min_length=1)
+    status: str = Field(min_length=1)
+    execution: str = Field(min_length=1)
+    detail: JsonObject = Field(default_factory=dict)
+
+
+class EvaluationRules(_FromAws):
+    """The rules of the manifest as the machine hands them on, unread."""
+
+    gates: list[QualityGate] = Field(default_factory=list)
+    champion: ChampionRule | None = None
+
+
+class JudgementRequest(Document):
+    """What the training machine asks judge_model."""
+
+    run_id: str = Field(min_length=1)
+    manifest_uri: str = Field(min_length=1)
+    evaluation_uri: str = Field(min_length=1)
+    model_package_group: str = Field(min_length=1)
+    evaluate: EvaluationRules
+
+
+Event = TypeVar("Event", bound=BaseModel)
+
+
+def read(model: type[Event], event: Any) -> Event:
+    """The event as a model; raises EventError naming the fields that are missing or wrong.
+
+    Values are left out of the message: a pipeline job carries credentials.
+    """
+    try:
+        return model.model_validate(event, strict=False)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{pointer(detail['loc']) or '(event)'}: {detail['msg']}"
+            for detail in error.errors(include_url=False, include_input=False)
+        )
+        raise EventError(f"the event is no {model.__name__}: {problems}") from None
+
+
+def job_in(event: Any) -> Any:
+    """The job of a pipeline's Lambda event; raises EventError when it is none."""
+    if isinstance(event, dict) and isinstance(event.get(CODEPIPELINE_JOB_KEY), dict):
+        return event[CODEPIPELINE_JOB_KEY]
+    raise EventError(f'the event has no "{CODEPIPELINE_JOB_KEY}"; only CodePipeline calls this')
+
+
+def job_id_of(event: Any) -> str:
+    """The job to answer; read apart, so that an otherwise unreadable job is answered, too."""
+    job_id = job_in(event).get("id")
+    if isinstance(job_id, str) and job_id:
+        return job_id
+    raise EventError(f'"{CODEPIPELINE_JOB_KEY}" has no id')

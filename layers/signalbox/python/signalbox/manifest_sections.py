@@ -1,0 +1,248 @@
+"""The sections of the author's manifest, one model each.
+
+A description here is what the reference page (docs/manifest.md) and editors show. Rules only:
+imports no AWS client. Ranges are SageMaker's (API reference, read 2026-11-20).
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, JsonValue, field_validator
+from pydantic_core import PydanticCustomError
+
+from signalbox.json_documents import Document
+
+Script = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*\.py$", max_length=100)]
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
+ImageUri = Annotated[str, Field(pattern=r"^\S+$", max_length=255)]
+Environment = dict[
+    Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=256)],
+    Annotated[str, Field(max_length=256)],
+]
+Argument = Annotated[str, Field(max_length=256, pattern=r"^.*$")]
+ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=64)]
+MetricPath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
+StandingData = Annotated[str, Field(pattern=r"^datasets(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)+$")]
+ContentType = Annotated[str, Field(min_length=1, max_length=256)]
+MaxRuntime = Annotated[int, Field(ge=1, le=432_000)]
+VolumeSize = Annotated[int, Field(ge=1, le=16_384)]
+InstanceCount = Annotated[int, Field(ge=1, le=100)]
+
+
+class Problem(StrEnum):
+    """The kind of question the model answers; names the metrics section of the evaluation."""
+
+    REGRESSION = "regression"
+    BINARY_CLASSIFICATION = "binary_classification"
+    MULTICLASS_CLASSIFICATION = "multiclass_classification"
+
+
+class DataFormat(StrEnum):
+    """How the data files are written."""
+
+    CSV = "csv"
+    OTHER = "other"
+
+
+class ColumnType(StrEnum):
+    """What a column holds."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    TEXT = "text"
+    DATETIME = "datetime"
+
+
+class InferenceMode(StrEnum):
+    """How predictions are made."""
+
+    BATCH = "batch"
+    ENDPOINT = "endpoint"
+    SERVERLESS = "serverless"
+    NONE = "none"
+
+
+class GateRule(StrEnum):
+    """Who opens a gate."""
+
+    MANUAL = "manual"
+    ON_UPLOAD = "on-upload"
+    AUTOMATIC = "automatic"
+
+
+class Better(StrEnum):
+    """The direction in which a metric improves."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
+class DataSection(Document):
+    """What the data looks like."""
+
+    format: DataFormat = Field(
+        DataFormat.CSV, description="`csv` is checked before it is used; `other` is not looked into"
+    )
+    label: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="The column to predict; absent from inference data"
+    )
+    columns: dict[Annotated[str, Field(min_length=1)], ColumnType] = Field(
+        {}, description="The columns and what they hold, in the order of the inference data"
+    )
+    source: StandingData | None = Field(
+        None,
+        description="A key prefix in the workflow bucket with standing training data, "
+        "for runs into which nobody uploads",
+    )
+
+
+class StepSection(Document):
+    """What every step has."""
+
+    instance_type: InstanceType = Field("ml.m5.large", description="SageMaker instance type")
+    volume_size_gb: VolumeSize = Field(10, description="Size of the job's disk in GB")
+    max_runtime_seconds: MaxRuntime = Field(3600, description="The job is stopped after this time")
+    environment: Environment = Field(
+        {}, max_length=90, description="Environment variables of the script"
+    )
+    image: ImageUri | None = Field(
+        None, description="A container image of your own instead of the environment's"
+    )
+
+
+class PreprocessSection(StepSection):
+    """Raw data to training, validation and test sets."""
+
+    script: Script = Field("preprocess.py", description="File at the top of the workload folder")
+    arguments: list[Argument] = Field(
+        [], max_length=98, description="Command line arguments of the script"
+    )
+
+
+class MetricDefinition(Document):
+    """A metric read out of the training log."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)] = Field(description="Name to show")
+    regex: Annotated[str, Field(min_length=1, max_length=500)] = Field(
+        description="Regular expression with one group: the number"
+    )
+
+
+class TrainSection(StepSection):
+    """Training set to model."""
+
+    script: Script = Field("train.py", description="File at the top of the workload folder")
+    instance_count: InstanceCount = Field(1, description="Number of instances")
+    hyperparameters: dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=256)], JsonValue
+    ] = Field({}, max_length=90, description="Arguments of the script; values are any JSON")
+    channels: list[ChannelName] = Field(
+        ["train"],
+        min_length=1,
+        max_length=20,
+        description="Folders of the preprocess output that the training reads",
+    )
+    metric_definitions: list[MetricDefinition] = Field(
+        [], max_length=40, description="Metrics read out of the training log"
+    )
+
+
+class QualityGate(Document):
+    """A bound that the model has to keep."""
+
+    metric: MetricPath = Field(description="Dotted path into the evaluation's JSON")
+    min: float | None = Field(None, description="Smallest accepted value")
+    max: float | None = Field(None, description="Largest accepted value")
+
+
+class ChampionRule(Document):
+    """How the new model is compared with the approved one."""
+
+    metric: MetricPath = Field(description="Dotted path into the evaluation's JSON")
+    better: Better = Field(description="Whether lower or higher values are better")
+    tolerance: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="How much worse than the champion is still accepted, in the metric's unit"
+    )
+
+
+class EvaluateSection(StepSection):
+    """Model and test set to metrics, and the rules they have to keep."""
+
+    script: Script = Field("evaluate.py", description="File at the top of the workload folder")
+    arguments: list[Argument] = Field(
+        [], max_length=98, description="Command line arguments of the script"
+    )
+    gates: list[QualityGate] = Field([], max_length=50, description="Bounds that must hold")
+    champion: ChampionRule | None = Field(
+        None, description="Comparison with the latest approved model version"
+    )
+
+
+class ServerlessSection(Document):
+    """Size of a serverless endpoint."""
+
+    memory_mb: Annotated[int, Field(ge=1024, le=6144, multiple_of=1024)] = Field(
+        2048, description="Memory in MB"
+    )
+    max_concurrency: Annotated[int, Field(ge=1, le=200)] = Field(
+        5, description="Requests served at a time"
+    )
+
+
+class InferenceSection(Document):
+    """How predictions are made."""
+
+    mode: InferenceMode = Field(
+        description="`batch`, `endpoint`, `serverless`, or `none`: stop after the registration"
+    )
+    script: Script = Field("inference.py", description="File at the top of the workload folder")
+    instance_type: InstanceType = Field("ml.m5.large", description="SageMaker instance type")
+    instance_count: InstanceCount = Field(1, description="Number of instances")
+    environment: Environment = Field(
+        {}, max_length=90, description="Environment variables of the model server"
+    )
+    image: ImageUri | None = Field(
+        None, description="A container image of your own instead of the environment's"
+    )
+    content_type: ContentType = Field("text/csv", description="Media type of what is sent")
+    accept: ContentType = Field("text/csv", description="Media type of what comes back")
+    max_payload_mb: Annotated[int, Field(ge=1, le=100)] = Field(
+        6, description="Largest request of a batch transform in MB"
+    )
+    max_concurrent_transforms: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="Requests at a time to one instance of a batch transform"
+    )
+    max_runtime_seconds: MaxRuntime = Field(
+        3600, description="Bound on a batch transform or on waiting for an endpoint"
+    )
+    serverless: ServerlessSection = Field(
+        default_factory=lambda: ServerlessSection(memory_mb=2048, max_concurrency=5),
+        description="Size of a serverless endpoint",
+    )
+    source: StandingData | None = Field(
+        None, description="A key prefix in the workflow bucket with standing inference data"
+    )
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _async_is_for_later(cls, value: object) -> object:
+        if value == "async":
+            raise PydanticCustomError(
+                "mode_not_supported_yet",
+                "mode async is not supported yet; use endpoint, serverless or batch",
+            )
+        return value
+
+
+class ApprovalsSection(Document):
+    """Who opens which gate."""
+
+    upload_source_data: GateRule = Field(
+        GateRule.ON_UPLOAD, description="Gate before the training starts"
+    )
+    approve_model: GateRule = Field(
+        GateRule.MANUAL, description="Gate between the registered model and its use"
+    )
+    upload_inference_data: GateRule = Field(
+        GateRule.ON_UPLOAD, description="Gate before a batch inference starts"
+    )

@@ -1,0 +1,66 @@
+"""Environment variables of the functions as models: a missing one fails the first call, by name.
+
+Imports no AWS client.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from signalbox.errors import SettingsError
+from signalbox.naming import APP_NAME_PATTERN
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+Arn = Annotated[str, Field(pattern=r"^arn:[^:]+:[^:]+:.*$")]
+
+
+class Settings(BaseModel):
+    """Read from the environment: the variable is the field's name in capitals."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class RunSettings(Settings):
+    """Where runs live."""
+
+    workflow_bucket: NonEmpty
+
+
+class PlatformSettings(RunSettings):
+    """What an environment gives every run."""
+
+    app_name: Annotated[str, Field(pattern=APP_NAME_PATTERN)]
+    environment_name: Annotated[str, Field(pattern=r"^(dev|staging|prod)$")]
+    aws_region: NonEmpty
+    pipeline_name: NonEmpty
+    job_role_arn: Arn
+    hosting_role_arn: Arn
+    kms_key_arn: Arn
+    image_uri: NonEmpty
+
+
+Model = TypeVar("Model", bound=Settings)
+
+
+def load(model: type[Model], environment: Mapping[str, str] | None = None) -> Model:
+    """The settings of a function; raises SettingsError naming every variable that is wrong."""
+    variables = os.environ if environment is None else environment
+    values = {
+        name: variables[name.upper()] for name in model.model_fields if name.upper() in variables
+    }
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{str(detail['loc'][0]).upper()}: {_reason(detail['type'], detail['msg'])}"
+            for detail in error.errors(include_url=False, include_input=False)
+        )
+        raise SettingsError(
+            f"environment variables of the function: {problems}; set them in template.yaml"
+        ) from None
+
+
+def _reason(kind: str, message: str) -> str:
+    return "not set" if kind == "missing" else message
