@@ -86,7 +86,7 @@ class Answers:
 
 
 def in_turn(*answers: Any) -> Answer:
-    """Answers with one value after the other, then with the last one for ever; errors are raised."""
+    """Answers with each value in its turn and with the last one for ever; errors are raised."""
     left = list(answers)
 
     def answer(parameters: dict[str, Any]) -> Any:
@@ -120,7 +120,7 @@ def substituted(name: str) -> str:
     return text
 
 
-class _ScriptedTask(callback.StateTaskServiceCallback):
+class _ScriptedTask(callback.StateTaskServiceCallback):  # type: ignore[misc]
     """A task of any service, answered by the script of the running test."""
 
     answers: Answers

@@ -1,0 +1,60 @@
+"""Measures the trained archive on rows it never saw, through the code that will serve.
+
+Writes SageMaker's model-quality format. There is no standard deviation: one test set gives none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from inference import model_fn, predict_fn
+from sklearn.pipeline import Pipeline
+
+
+def load_archive(archive: Path) -> Pipeline:
+    """The model of a `model.tar.gz`, as the model server would load it."""
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+        return model_fn(folder)
+
+
+def measure(expected: np.ndarray, predicted: np.ndarray) -> dict[str, dict[str, float]]:
+    """Errors in the label's unit, and the share of its variance that is explained."""
+    error = expected - predicted
+    mse = float(np.mean(error**2))
+    metrics = {
+        "mae": float(np.mean(np.abs(error))),
+        "mse": mse,
+        "rmse": mse**0.5,
+        "r2": 1.0 - mse / float(np.var(expected)),
+    }
+    return {name: {"value": value} for name, value in metrics.items()}
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    root = Path("/opt/ml/processing")
+    parser.add_argument("--model", type=Path, default=root / "input/model/model.tar.gz")
+    parser.add_argument("--test", type=Path, default=root / "input/test")
+    parser.add_argument("--output", type=Path, default=root / "output/evaluation")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    rows, label = np.load(arguments.test / "features.npy"), np.load(arguments.test / "label.npy")
+    metrics = measure(label, predict_fn(rows, load_archive(arguments.model)))
+    report = {"version": 0.0, "dataset": {"item_count": len(rows)}, "regression_metrics": metrics}
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    (arguments.output / "evaluation.json").write_text(json.dumps(report, indent=2))
+    print(" ".join(f"{name}={metric['value']:.4f}" for name, metric in metrics.items()))
+
+
+if __name__ == "__main__":
+    main()
