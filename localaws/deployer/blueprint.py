@@ -1,0 +1,171 @@
+"""A template that was read, expanded, resolved as far as possible and found deployable."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localaws.deployer import graph, packaging, schema, template, transform
+from localaws.deployer.errors import Problem, TemplateInvalid, invalid
+from localaws.deployer.intrinsics import Scope, escaped, holds, is_pending, resolve, truth
+from localaws.deployer.packaging import Artifact
+from localaws.deployer.resources.base import ResourceType
+from localaws.deployer.resources.catalogue import CATALOGUE
+from localaws.deployer.state import bucket_name
+from localaws.deployer.template import Surroundings
+
+
+@dataclass(frozen=True)
+class DeployRequest:
+    """What to deploy, under which name, with which parameters."""
+
+    template: Path
+    stack_name: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    build_dir: Path = Path(".signalbox/build")
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """The stack as it shall be; nothing of it exists because of this value."""
+
+    surroundings: Surroundings
+    resources: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    scope: Scope
+    needs: graph.Dependencies
+    order: tuple[str, ...]
+    artifacts: tuple[Artifact, ...]
+
+    def kind(self, logical_id: str) -> ResourceType:
+        """The resource type of a logical id."""
+        return CATALOGUE[self.resources[logical_id]["Type"]]
+
+    def policy(self, logical_id: str, name: str) -> str:
+        """DeletionPolicy or UpdateReplacePolicy of a resource."""
+        return str(self.resources[logical_id].get(name, "Delete"))
+
+    def properties(self, logical_id: str, scope: Scope) -> dict[str, Any]:
+        """Resolved and typed properties of a resource, in the values of `scope`."""
+        pointer = f"/Resources/{escaped(logical_id)}/Properties"
+        stated = resolve(self.resources[logical_id].get("Properties", {}), scope, pointer)
+        typed: dict[str, Any] = schema.normalised(self.kind(logical_id).properties, stated)
+        return typed
+
+
+def draw(request: DeployRequest, surroundings: Surroundings) -> Blueprint:
+    """Read and check a template; raises TemplateInvalid with every problem found."""
+    source = template.read(request.template)
+    values = template.parameters(source, request.parameters)
+    template.scope(source, values, surroundings)
+    packaged = packaging.package(
+        source,
+        base=request.template.resolve().parent,
+        bucket=bucket_name(surroundings),
+        build_dir=request.build_dir,
+    )
+    expanded = transform.expanded(
+        packaged.template,
+        values,
+        region=surroundings.region,
+        cache=request.build_dir / "templates",
+    )
+    scope = template.scope(expanded, values, surroundings)
+    _check_rules(source.get("Rules", {}), scope)
+    return _checked(expanded, scope, surroundings, packaged.artifacts)
+
+
+def _checked(
+    expanded: Mapping[str, Any],
+    scope: Scope,
+    surroundings: Surroundings,
+    artifacts: tuple[Artifact, ...],
+) -> Blueprint:
+    resources = {name: expanded["Resources"][name] for name in scope.resources}
+    _refuse(list(_type_problems(resources)))
+    needs = graph.dependencies(expanded["Resources"], scope)
+    blueprint = Blueprint(
+        surroundings,
+        resources,
+        expanded.get("Outputs", {}),
+        scope,
+        needs,
+        graph.order(needs),
+        artifacts,
+    )
+    _refuse(list(_property_problems(blueprint)))
+    outputs_of(blueprint, scope)
+    return blueprint
+
+
+def outputs_of(blueprint: Blueprint, scope: Scope) -> dict[str, Any]:
+    """Outputs whose condition holds, resolved in `scope`."""
+    return {
+        name: resolve(output["Value"], scope, f"/Outputs/{escaped(name)}/Value")
+        for name, output in blueprint.outputs.items()
+        if "Condition" not in output or holds(output["Condition"], scope)
+    }
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        raise TemplateInvalid(tuple(problems))
+
+
+def _type_problems(resources: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from template.attribute_problems(resources)
+    for logical_id, resource in sorted(resources.items()):
+        type_name = str(resource.get("Type", ""))
+        if type_name not in CATALOGUE:
+            place = f"/Resources/{escaped(logical_id)}/Type"
+            message = f"type {type_name} is not supported by the laptop's AWS"
+            yield Problem(place, message, logical_id, type_name)
+
+
+def _property_problems(blueprint: Blueprint) -> Iterator[Problem]:
+    """Everything wrong with properties and references, one resource after the other."""
+    for logical_id in blueprint.order:
+        type_name = blueprint.resources[logical_id]["Type"]
+        pointer = f"/Resources/{escaped(logical_id)}/Properties"
+        try:
+            stated = blueprint.resources[logical_id].get("Properties", {})
+            resolved = resolve(stated, blueprint.scope, pointer)
+        except TemplateInvalid as error:
+            for problem in error.problems:
+                yield Problem(problem.pointer, problem.message, logical_id, type_name)
+            continue
+        shape = CATALOGUE[type_name].properties
+        for place, message in schema.problems(shape, resolved, pointer):
+            yield Problem(place, message, logical_id, type_name)
+
+
+def _check_rules(rules: Mapping[str, Any], scope: Scope) -> None:
+    """The Rules section: assertions about parameters."""
+    for name, rule in rules.items():
+        pointer = f"/Rules/{escaped(name)}"
+        if "RuleCondition" in rule and not truth(rule["RuleCondition"], scope, pointer):
+            continue
+        for assertion in rule["Assertions"]:
+            if not truth(assertion["Assert"], scope, pointer):
+                raise invalid(pointer, assertion.get("AssertDescription", f"rule {name} fails"))
+
+
+def pending_names(properties: Mapping[str, Any]) -> frozenset[str]:
+    """Properties with a value that is not known yet."""
+    return frozenset(name for name, value in properties.items() if is_pending(value))
+
+
+Report = Callable[["ResourceEvent"], None]
+
+
+@dataclass(frozen=True)
+class ResourceEvent:
+    """Something began, ended or failed with one resource; for whoever shows progress."""
+
+    logical_id: str
+    type_name: str
+    action: str
+    status: str
+    physical_id: str = ""
+    reason: str = ""

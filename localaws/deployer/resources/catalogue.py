@@ -1,0 +1,21 @@
+"""All resource types that the laptop can deploy, by CloudFormation's name."""
+
+from localaws.deployer.resources import (
+    events,
+    functions,
+    iam,
+    kms,
+    logs,
+    messages,
+    pipeline,
+    s3,
+    settings,
+    states,
+)
+from localaws.deployer.resources.base import ResourceType
+
+_MODULES = (events, functions, iam, kms, logs, messages, pipeline, s3, settings, states)
+
+CATALOGUE: dict[str, ResourceType] = {
+    kind.name: kind for module in _MODULES for kind in module.TYPES
+}
