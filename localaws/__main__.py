@@ -1,0 +1,56 @@
+"""`python -m localaws`: serve the laptop's AWS until told to stop.
+
+Prints one line of JSON when it is ready, so that a parent process can wait for it.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from localaws.context import PORT, Config
+from localaws.errors import PortInUseError
+from localaws.server import LaptopServer
+
+PORT_TAKEN = 3
+"""Exit status when the port is in use."""
+
+
+def parse(arguments: Sequence[str] | None = None) -> Config:
+    """The configuration that command-line arguments ask for."""
+    parser = argparse.ArgumentParser(prog="python -m localaws", description=__doc__)
+    parser.add_argument("--port", type=int, default=PORT, help="0 takes any free port")
+    parser.add_argument("--state-dir", type=Path, default=Path(".signalbox"))
+    parser.add_argument(
+        "--time-scale", type=float, default=60.0, help="AWS seconds of waiting per real second"
+    )
+    chosen = parser.parse_args(arguments)
+    return Config(port=chosen.port, state_dir=chosen.state_dir, time_scale=chosen.time_scale)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; answers the exit status."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        server = LaptopServer(parse(arguments)).start()
+    except PortInUseError as error:
+        sys.stderr.write(f"{error}\n")
+        return PORT_TAKEN
+    with_pid = {"ready": True, "url": server.url, "pid": os.getpid()}
+    sys.stdout.write(json.dumps(with_pid) + "\n")
+    sys.stdout.flush()
+    try:
+        stop.wait()
+    finally:
+        server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

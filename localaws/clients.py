@@ -1,0 +1,216 @@
+"""Boto3 clients for parts of the laptop's AWS that act as a role or as the developer.
+
+Calls stay in the process: botocore signs and parses as always, but the bytes go straight to the
+server's WSGI application instead of through a socket. The decision about each call is the same.
+Clients are cached (making one costs tens of milliseconds) and may be shared by threads.
+"""
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config as BotoConfig
+
+from localaws import clock, iam
+from localaws.context import DEVELOPER_KEY_ID, DEVELOPER_SECRET, Context
+
+_MAX_CLIENTS = 128
+_REFRESH_BEFORE = timedelta(minutes=10)
+_NO_RETRIES = BotoConfig(
+    retries={"total_max_attempts": 1, "mode": "standard"},
+    s3={"addressing_style": "path"},
+    user_agent_extra="localaws",
+)
+
+
+class _Clients:
+    """The cache, for one running server at a time."""
+
+    def __init__(self) -> None:
+        self.context: Context | None = None
+        self.lock = threading.RLock()
+        self.session: Any = None
+        self.cache: OrderedDict[tuple[Any, ...], tuple[Any, datetime | None]] = OrderedDict()
+
+
+_clients = _Clients()
+
+
+def install(context: Context) -> None:
+    """Point all clients made from now on at the server of `context`."""
+    with _clients.lock:
+        _clients.context = context
+        _clients.session = boto3.Session(region_name=context.config.region)
+        _clients.cache.clear()
+
+
+def shutdown() -> None:
+    """Forget all clients."""
+    with _clients.lock:
+        _clients.cache.clear()
+        _clients.context = None
+
+
+def client_as(  # noqa: PLR0913 - each argument is one part of who acts for whom
+    role_arn: str,
+    service_principal: str,
+    service: str,
+    *,
+    region: str | None = None,
+    session_name: str,
+    source_arn: str | None = None,
+) -> Any:
+    """A boto3 client that acts as `role_arn`, assumed by `service_principal`.
+
+    Raises AccessDeniedByLocalAws when the role's trust policy does not let the service in. Keep
+    `session_name` to few values: each one is a client of its own in the cache.
+    """
+    region = region or _context().config.region
+    key = (role_arn, service_principal, service, region, session_name, source_arn)
+
+    def make() -> tuple[Any, datetime | None]:
+        credentials = iam.assume_service_role(
+            role_arn, service_principal, session_name=session_name, source_arn=source_arn
+        )
+        made = new_client(
+            service,
+            region,
+            credentials.access_key_id,
+            credentials.secret_access_key,
+            credentials.session_token,
+        )
+        return made, credentials.expires_at
+
+    return _cached(key, make)
+
+
+def developer_client(service: str, region: str | None = None) -> Any:
+    """A boto3 client of the IAM user `developer`, who may do everything."""
+    region = region or _context().config.region
+
+    def make() -> tuple[Any, None]:
+        return new_client(service, region, DEVELOPER_KEY_ID, DEVELOPER_SECRET), None
+
+    return _cached(("developer", service, region), make)
+
+
+def _context() -> Context:
+    if _clients.context is None:
+        raise RuntimeError("the laptop's AWS is not running: start a LaptopServer first")
+    return _clients.context
+
+
+def _cached(key: tuple[Any, ...], make: Any) -> Any:
+    with _clients.lock:
+        found = _clients.cache.get(key)
+        if found is None or _runs_out(found[1]):
+            found = _clients.cache[key] = make()
+            if len(_clients.cache) > _MAX_CLIENTS:
+                _clients.cache.popitem(last=False)
+        _clients.cache.move_to_end(key)
+        return found[0]
+
+
+def _runs_out(expires_at: datetime | None) -> bool:
+    return expires_at is not None and clock.now() > expires_at - _REFRESH_BEFORE
+
+
+def new_client(
+    service: str, region: str, key_id: str, secret: str, token: str | None = None
+) -> Any:
+    """A boto3 client with the given credentials, not cached, that calls within the process."""
+    context = _context()
+    with _clients.lock:
+        client = _clients.session.client(
+            service,
+            region_name=region,
+            endpoint_url=context.url,
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+            aws_session_token=token or None,
+            config=_NO_RETRIES,
+        )
+    client.meta.events.register("before-send.*", _send)
+    return client
+
+
+def _send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    """Stands in for botocore's HTTP session: calls the server's WSGI application directly."""
+    status: list[Any] = []
+
+    def start(line: str, headers: list[tuple[str, str]], *_: Any) -> None:
+        status.extend([int(line.split(" ", 1)[0]), headers])
+
+    chunks = _context().application(_environ(request), start)
+    body = b"".join(chunks)
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
+    return AWSResponse(request.url, status[0], _LowerDict(status[1]), _Body(body))
+
+
+class _LowerDict(dict[str, str]):
+    """Response headers with case-blind look-up, as botocore expects of urllib3."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        super().__init__()
+        for name, value in pairs:
+            self[name.lower()] = str(value)
+
+
+class _Body(io.BytesIO):
+    """A response body that botocore can stream."""
+
+    def stream(self, amt: int = 1 << 16, **_: Any) -> Iterator[bytes]:
+        """The body in pieces of at most `amt` bytes."""
+        while piece := self.read(amt):
+            yield piece
+
+
+def _environ(request: AWSPreparedRequest) -> dict[str, Any]:
+    _, _, rest = str(request.url).partition("://")
+    host, _, uri = rest.partition("/")
+    source, length = _source(request.body)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/",
+        "RAW_URI": f"/{uri}",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": host.rpartition(":")[2],
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": host,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": source,
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    for name, value in request.headers.items():
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        environ[_WSGI_NAMES.get(name.lower()) or f"HTTP_{name.upper().replace('-', '_')}"] = text
+    if length is not None:
+        environ["CONTENT_LENGTH"] = str(length)
+    return environ
+
+
+_WSGI_NAMES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+def _source(body: Any) -> tuple[Any, int | None]:
+    if body is None:
+        return io.BytesIO(), 0
+    if isinstance(body, str):
+        body = body.encode()
+    if isinstance(body, bytes | bytearray):
+        return io.BytesIO(body), len(body)
+    return body, None

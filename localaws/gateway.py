@@ -1,0 +1,118 @@
+"""The door of the laptop's AWS: each request is read, authenticated, decided, then served.
+
+One WSGI application for the socket and for calls from inside the process, so nothing can reach
+moto without a decision. May import every part of the server; nothing but the server imports it.
+"""
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import Any
+
+from werkzeug.exceptions import HTTPException
+
+from localaws import iam, moto_seams, wire
+from localaws.context import WsgiApplication
+from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
+from localaws.wire import AwsError, WireRequest
+
+StartResponse = Callable[..., Any]
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+_log = logging.getLogger("localaws")
+_REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
+
+
+class Gateway:
+    """The WSGI application of the whole server."""
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        self._about = about
+        self._applications: dict[str, WsgiApplication] = {}
+        self._lock = Lock()
+
+    def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        """Serve one request; see the module's description for the order of its steps."""
+        if environ["PATH_INFO"].startswith("/_localaws/"):
+            return _answer(start, self._own(environ))
+        try:
+            request = wire.read(environ)
+        except (KeyError, ValueError) as error:
+            return _answer(start, _plain(400, f"not an AWS request: {error}"))
+        try:
+            return self._serve(request, start)
+        except Exception as error:  # noqa: BLE001 - the edge: a client must get an answer, never a 500 to retry
+            return _answer(start, wire.error_response(request, as_aws_error(error, request)))
+
+    def _serve(self, request: WireRequest, start: StartResponse) -> Iterable[bytes]:
+        wire.identify(request)
+        principal = iam.authenticate(request)
+        answer = iam.serve(request, principal)
+        if answer is not None:
+            return _answer(start, answer)
+        account = iam.authorize(request, principal)
+        request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
+        try:
+            return self._application(request.service.backend)(request.environ, start)
+        finally:
+            iam.observe(request)
+
+    def _application(self, backend: str) -> WsgiApplication:
+        found = self._applications.get(backend)
+        if found is None:
+            with self._lock:
+                found = self._applications.get(backend) or moto_seams.backend_application(backend)
+                self._applications[backend] = found
+        return found
+
+    def _own(self, environ: dict[str, Any]) -> Answer:
+        route = (environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        if route == ("GET", "/_localaws/health"):
+            return _json(200, {"status": "ok", **self._about})
+        if route == ("GET", "/_localaws/decisions"):
+            body = iam.decisions_as_json_lines().encode()
+            return 200, _headers("application/x-ndjson", body), body
+        if route == ("DELETE", "/_localaws/decisions"):
+            iam.forget_decisions()
+            return _json(200, {"status": "forgotten"})
+        return _json(404, {"error": f"nothing at {route[0]} {route[1]}"})
+
+
+def as_aws_error(error: Exception, request: WireRequest) -> AwsError:
+    """What the client is told of `error`; a defect of ours is also logged with its traceback."""
+    if isinstance(error, AwsError):
+        return error
+    where = f"{request.service.name}:{request.operation}"
+    if isinstance(error, UnsupportedByLocalAws):
+        return AwsError("UnsupportedByLocalAws", str(error))
+    if isinstance(error, AccessDeniedByLocalAws):
+        return iam.denial(request, error)
+    if isinstance(error, NotImplementedError):
+        unsupported = UnsupportedByLocalAws(request.service.name, request.operation, str(error))
+        return AwsError("UnsupportedByLocalAws", str(unsupported))
+    if isinstance(error, HTTPException):
+        return AwsError(error.name.replace(" ", ""), str(error.description), error.code or 400)
+    _log.error("%s failed: %s", where, "".join(traceback.format_exception(error)))
+    # parity: AWS answers 500 InternalFailure; botocore would repeat the call and hide the defect.
+    return AwsError("InternalFailureOfLocalAws", f"{where}: {type(error).__name__}: {error}")
+
+
+def _headers(content_type: str, body: bytes) -> list[tuple[str, str]]:
+    return [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+
+
+def _plain(status: int, text: str) -> Answer:
+    return status, _headers("text/plain", text.encode()), text.encode()
+
+
+def _json(status: int, value: dict[str, Any]) -> Answer:
+    body = json.dumps(value).encode()
+    return status, _headers("application/json", body), body
+
+
+def _answer(start: StartResponse, answer: Answer) -> Iterable[bytes]:
+    status, headers, body = answer
+    start(f"{status} {_REASONS.get(status, 'Status')}", headers)
+    return [body]

@@ -1,0 +1,183 @@
+"""Who can call: access keys, the principals behind them, and the sessions of assumed roles.
+
+Sessions live here and not in moto's STS, so that a key is found without a scan and a session ends
+with the process. Imports the clock, wire and seams; decides nothing about permissions.
+"""
+
+import secrets
+import string
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from localaws import clock, iam_signature, moto_seams
+from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET
+from localaws.wire import JSON, QUERY, REST_JSON, AwsError, WireRequest, protocol_of
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The caller of one request."""
+
+    kind: str
+    """`user`, `session` (of a role), `service`, `root` or `anonymous`."""
+    arn: str
+    """As sts:GetCallerIdentity says it; for a service its name, for nobody ``*``."""
+    account: str
+    name: str = ""
+    """The user's or the role's name."""
+    role_arn: str = ""
+    """The role whose policies count; empty for users."""
+    user_id: str = ""
+    session_policies: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, str] = field(default_factory=dict)
+    """Context that AWS itself adds, for example aws:SourceArn of a service's call."""
+
+
+ANONYMOUS = Principal(kind="anonymous", arn="*", account="")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Keys of one principal; `token` and `expires_at` only for sessions."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expires_at: datetime | None
+    principal: Principal
+
+
+_known: dict[str, Credentials] = {}
+_lock = threading.Lock()
+_ALPHABET = string.ascii_uppercase + "234567"
+
+
+def reset() -> None:
+    """Forget every session and start over with the developer."""
+    with _lock:
+        _known.clear()
+        _known[DEVELOPER_KEY_ID] = Credentials(
+            DEVELOPER_KEY_ID, DEVELOPER_SECRET, "", None, developer()
+        )
+
+
+def developer() -> Principal:
+    """The IAM user of the person at this machine."""
+    return Principal(
+        kind="user",
+        arn=f"arn:aws:iam::{ACCOUNT_ID}:user/developer",
+        account=ACCOUNT_ID,
+        name="developer",
+        user_id="AIDALAPTOPDEVELOPER0",
+    )
+
+
+def open_session(principal: Principal, *, duration_s: int = 3600) -> Credentials:
+    """Temporary credentials for `principal`, good for `duration_s` seconds of real time."""
+    key_id = "ASIA" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+    expires_at = clock.now() + timedelta(seconds=duration_s)
+    credentials = Credentials(
+        key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(96), expires_at, principal
+    )
+    with _lock:
+        _known[key_id] = credentials
+        if len(_known) % 512 == 0:
+            _drop_expired()
+    return credentials
+
+
+def _drop_expired() -> None:
+    now = clock.now()
+    for key_id in [k for k, c in _known.items() if c.expires_at and c.expires_at < now]:
+        del _known[key_id]
+
+
+def authenticate(request: WireRequest) -> Principal:
+    """The principal that signed `request`; raises AwsError when nobody known did."""
+    key_id = request.scope.key_id
+    if not key_id:
+        return _unsigned(request)
+    credentials = _known.get(key_id) or _iam_user_credentials(key_id)
+    if credentials is None:
+        raise _refusal(request, "unknown")
+    token = request.headers.get("x-amz-security-token") or request.query.get(
+        "X-Amz-Security-Token", ""
+    )
+    if token != credentials.session_token:
+        raise _refusal(request, "token")
+    now = clock.now()
+    if credentials.expires_at and credentials.expires_at < now:
+        raise _refusal(request, "expired")
+    if iam_signature.is_expired(request, now):
+        raise AwsError("AccessDenied", "Request has expired", 403)
+    if not iam_signature.is_signed_by(request, credentials.secret_access_key):
+        raise _refusal(request, "signature")
+    return credentials.principal
+
+
+def _unsigned(request: WireRequest) -> Principal:
+    if request.service.name == "s3":
+        return ANONYMOUS
+    raise _refusal(request, "missing")
+
+
+def _iam_user_credentials(key_id: str) -> Credentials | None:
+    found = moto_seams.find_access_key(key_id)
+    if found is None:
+        return None
+    account, user, secret = found
+    principal = Principal(
+        kind="user",
+        arn=user["arn"],
+        account=account,
+        name=user["name"],
+        user_id=user["id"],
+        tags=user["tags"],
+    )
+    return Credentials(key_id, secret, "", None, principal)
+
+
+_S3 = {
+    "unknown": ("InvalidAccessKeyId", 403, "The AWS Access Key Id you provided is not known here."),
+    "token": ("InvalidToken", 400, "The provided token is malformed or otherwise invalid."),
+    "expired": ("ExpiredToken", 400, "The provided token has expired."),
+    "signature": ("SignatureDoesNotMatch", 403, "The request signature does not match."),
+}
+_QUERY = {
+    "unknown": ("InvalidClientTokenId", 403, "The security token in the request is invalid."),
+    "token": ("InvalidClientTokenId", 403, "The security token in the request is invalid."),
+    "expired": ("ExpiredToken", 403, "The security token in the request is expired."),
+    "signature": ("SignatureDoesNotMatch", 403, "The request signature does not match."),
+    "missing": ("MissingAuthenticationToken", 403, "Request is missing Authentication Token."),
+}
+_JSON = {
+    "unknown": ("UnrecognizedClientException", 400, "The security token is invalid."),
+    "token": ("UnrecognizedClientException", 400, "The security token is invalid."),
+    "expired": ("ExpiredTokenException", 400, "The security token is expired."),
+    "signature": ("InvalidSignatureException", 400, "The request signature does not match."),
+    "missing": ("MissingAuthenticationTokenException", 400, "Missing Authentication Token"),
+}
+_TABLES: dict[str, dict[str, tuple[str, int, str]]] = {QUERY: _QUERY, JSON: _JSON, REST_JSON: _JSON}
+
+
+def _refusal(request: WireRequest, why: str) -> AwsError:
+    code, status, message = _TABLES.get(protocol_of(request), _S3)[why]
+    key = request.scope.key_id
+    hint = (
+        f" (access key {key}; the laptop's own is {DEVELOPER_KEY_ID})" if why == "unknown" else ""
+    )
+    return AwsError(code, message + hint, status)
+
+
+def describe(credentials: Credentials) -> dict[str, Any]:
+    """The `Credentials` member of STS's answers."""
+    return {
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "SessionToken": credentials.session_token,
+        "Expiration": credentials.expires_at,
+    }

@@ -1,0 +1,131 @@
+"""Starts and stops the laptop's AWS: one process, one port on loopback, everything installed.
+
+`LaptopServer` is the only way in: it installs each part before the first request is taken.
+"""
+
+import errno
+import importlib
+import importlib.util
+import os
+import socket
+import threading
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+from localaws import clients, clock, moto_seams, wire
+from localaws.context import Config, Context
+from localaws.errors import PortInUseError
+
+MODULES = (
+    "localaws.iam",
+    "localaws.lambdas",
+    "localaws.events",
+    "localaws.machines",
+    "localaws.sagemaker_api",
+    "localaws.endpoints",
+    "localaws.pipelines",
+)
+"""Parts in the order they are installed; they are shut down in the reverse order."""
+
+__all__ = ["MODULES", "Config", "LaptopServer"]
+
+
+class LaptopServer:
+    """The laptop's AWS; `with LaptopServer(Config(port=0)) as laptop: ... laptop.url`."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self.url = ""
+        self.context: Context | None = None
+        self._modules: list[ModuleType] = []
+        self._http: Any = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Self:
+        """Serve from now on; raises PortInUseError when the port is taken."""
+        clock.set_time_scale(self.config.time_scale)
+        self._http = _bind(self.config)
+        try:
+            self._install(self._http.bind_addr[1])
+        except BaseException:
+            self.stop()
+            raise
+        self._thread = threading.Thread(target=self._http.serve, name="localaws-http", daemon=True)
+        self._thread.start()
+        return self
+
+    def _install(self, port: int) -> None:
+        self.url = f"http://localhost:{port}"
+        os.environ["MOTO_PORT"] = str(port)
+        moto_seams.stub_batch()
+        moto_seams.configure_moto()
+        from localaws.gateway import Gateway
+
+        about = {"url": self.url, "pid": os.getpid(), "account": self.config.account}
+        gateway = Gateway({**about, "region": self.config.region})
+        self._http.wsgi_app = gateway
+        self.context = Context(self.config, self.url, gateway)
+        moto_seams.forget_everything(sorted({s.backend for s in wire.SERVICES.values()}))
+        clients.install(self.context)
+        for name in MODULES:
+            self._install_module(name, self.context)
+
+    def _install_module(self, name: str, context: Context) -> None:
+        if importlib.util.find_spec(name) is None:
+            return
+        module = importlib.import_module(name)
+        self._modules.append(module)
+        module.install(context)
+
+    def stop(self) -> None:
+        """Stop serving, then every part in reverse order; nothing it started stays behind."""
+        modules, self._modules = self._modules, []
+        for module in reversed(modules):
+            shutdown = getattr(module, "shutdown", None)
+            if shutdown is not None:
+                shutdown()
+        if self._http is not None:
+            self._http.stop()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+        clients.shutdown()
+        self._http = self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _bind(config: Config) -> Any:
+    from cheroot.wsgi import Server
+
+    _refuse_a_taken_port(config.port)
+    http = Server(
+        ("127.0.0.1", config.port),
+        None,
+        numthreads=config.threads,
+        server_name="localhost",
+        request_queue_size=256,
+        shutdown_timeout=1,
+    )
+    http.prepare()
+    return http
+
+
+def _refuse_a_taken_port(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUseError(port) from error
+            raise
