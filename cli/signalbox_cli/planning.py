@@ -1,40 +1,118 @@
-"""What a release would do, worked out from the workload alone; nothing is called."""
+"""What a release would do, worked out from the workload alone; nothing is called.
 
+The manifest is read, completed and checked by the very rules that create_schema runs.
+"""
+
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from signalbox.archive import WorkloadFiles, check_scripts
+from signalbox.errors import ManifestError
+from signalbox.manifest import Workload
+from signalbox.manifest_resolution import default_pointers
+from signalbox.manifest_sections import InferenceMode, StepSection
+from signalbox.release import read_authored, script_pointers
+from signalbox_cli.errors import CommandError
+from signalbox_cli.packaging import workload_files
 
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One job that a run would start; `limit_h` bounds what it can cost in instance hours."""
+    """One job that a run would start; `limit_h` bounds what it can take, in hours."""
 
     step: str
     script: str
     instance: str
     count: int
     limit_h: float
+    image: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated workload and the jobs, gates and names its run would have."""
+    """A checked workload and what its run would consist of."""
 
-    workload: dict[str, Any]
-    defaults: tuple[str, ...]
+    workload: str
+    names: dict[str, str]
     jobs: tuple[PlannedJob, ...]
+    gates: dict[str, str]
+    defaults: tuple[str, ...]
     files: tuple[str, ...]
 
     @property
     def instance_hours(self) -> float:
-        """The most that the jobs of one run can take, in instance hours."""
+        """The most that the jobs of one run can take together, in instance hours."""
         return sum(job.limit_h * job.count for job in self.jobs)
 
 
-def _job(step: str, part: dict[str, Any]) -> PlannedJob:
+def plan(folder: Path, options: dict[str, Any], *, prefix: str, environment: str) -> Plan:
+    """The plan of a release; raises ManifestError with every problem of the manifest."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise CommandError(f"{folder} has no manifest.json, so it is no workload")
+    authored = read_authored(path.read_bytes(), json.dumps(options), environment)
+    files = workload_files(folder)
+    _check_scripts(folder, files, script_pointers(authored.manifest))
+    workload = authored.manifest
+    filled = workload.model_dump(mode="json", include=set(Workload.model_fields))
+    return Plan(
+        workload=workload.name,
+        names=_names(prefix, workload.name),
+        jobs=_jobs(workload),
+        gates=workload.model_dump(mode="json")["approvals"],
+        defaults=tuple(default_pointers(filled, authored.patched)),
+        files=tuple(p.relative_to(folder).as_posix() for p in files),
+    )
+
+
+def _check_scripts(folder: Path, files: list[Path], pointers: dict[str, str]) -> None:
+    contents = {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+    missing = check_scripts(WorkloadFiles("", contents), pointers)
+    if missing:
+        raise ManifestError(missing)
+
+
+def _names(prefix: str, workload: str) -> dict[str, str]:
+    return {
+        "jobs": f"{prefix}-<step>-<run>-<attempt>",
+        "modelPackageGroup": f"{prefix}-{workload}",
+        "endpoint": f"{prefix}-{workload}",
+    }
+
+
+def _jobs(workload: Workload) -> tuple[PlannedJob, ...]:
+    steps = [
+        _job("preprocess", workload.preprocess, workload.preprocess.script, 1),
+        _job("train", workload.train, workload.train.script, workload.train.instance_count),
+        _job("evaluate", workload.evaluate, workload.evaluate.script, 1),
+    ]
+    inference = workload.inference
+    if inference.mode == InferenceMode.BATCH:
+        hours = inference.max_runtime_seconds / 3600
+        steps.append(
+            PlannedJob(
+                "transform",
+                inference.script,
+                inference.instance_type,
+                inference.instance_count,
+                hours,
+                inference.image or _BUILT_IN,
+            )
+        )
+    return tuple(steps)
+
+
+_BUILT_IN = "built-in scikit-learn"
+
+
+def _job(step: str, section: StepSection, script: str, count: int) -> PlannedJob:
     return PlannedJob(
         step,
-        str(part["script"]),
-        str(part["instanceType"]),
-        int(part.get("instanceCount", 1)),
-        float(part["maxRuntimeSeconds"]) / 3600,
+        script,
+        section.instance_type,
+        count,
+        section.max_runtime_seconds / 3600,
+        section.image or _BUILT_IN,
     )
