@@ -38,7 +38,7 @@ def run_id(execution_id: str, started_at: datetime) -> str:
     `started_at` is aware; it is the same at every delivery, so the run is, too.
 
     >>> run_id("b59babff-5f34-416c-8f7c-5a6a2b6d0f4c", datetime(2026, 11, 21, 9, 30, 5, tzinfo=UTC))
-    '261121-093005-fe4fcd'
+    '261121-093005-b8dd2b'
     """
     if started_at.tzinfo is None:
         raise ValueError("a run needs an aware start time")

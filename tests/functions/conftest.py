@@ -1,0 +1,228 @@
+"""A small AWS for the functions: moto for S3 and SageMaker, a fake for what moto lacks.
+
+moto runs no pipelines, so `FakePipeline` answers CodePipeline's operations at botocore's own
+`before-call` hook: parameters are still validated against the service's model.
+"""
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from functions import approval_notifier, create_schema
+from signalbox.aws import clients
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = "signalbox-dev-artifacts-123456789012-us-east-1"
+WORKFLOW = "signalbox-dev-workflow-123456789012-us-east-1"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "APP_NAME": "signalbox",
+    "ENVIRONMENT_NAME": "dev",
+    "WORKFLOW_BUCKET": WORKFLOW,
+    "PIPELINE_NAME": "signalbox-dev-workflow",
+    "JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/signalbox-dev-job",
+    "HOSTING_ROLE_ARN": "arn:aws:iam::123456789012:role/signalbox-dev-hosting",
+    "KMS_KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/1a2b3c4d-5e6f-7a8b-9c0d-1e2f3a4b5c6d",
+    "IMAGE_URI": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
+}
+
+
+@dataclass
+class FakePipeline:
+    """CodePipeline's side of the functions: one execution, its jobs' answers, its gates."""
+
+    started_at: datetime = datetime(2026, 11, 21, 9, 30, 5, tzinfo=UTC)
+    variables: dict[str, str] = field(default_factory=lambda: {"Workload": "auto", "Options": "{}"})
+    execution_id: str = ""
+    token: str = "00000000-0000-4000-8000-000000000009"
+    gate: str = "UploadInferenceData"
+    gate_status: str = "InProgress"
+    answers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    denied: set[str] = field(default_factory=set)
+
+    def attach(self, client: Any) -> None:
+        """Answer this client's operations in place of the network."""
+        client.meta.events.register_first("before-call.codepipeline", self._answer)
+
+    def _answer(self, model: Any, params: dict[str, Any], **_: object) -> Any:
+        request = json.loads(params["body"])
+        if model.name in self.denied:
+            return _error(400, "AccessDeniedException", f"not authorized to {model.name}")
+        return getattr(self, f"_{model.name}")(request)
+
+    def _GetPipelineExecution(self, request: dict[str, Any]) -> Any:
+        self.execution_id = request["pipelineExecutionId"]
+        variables = [{"name": k, "resolvedValue": v} for k, v in self.variables.items()]
+        revision = {
+            "name": "WorkloadArchive",
+            "revisionId": "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+            "revisionSummary": "Amazon S3 version id: 3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+        }
+        answer = {"variables": variables, "artifactRevisions": [revision]}
+        return _ok({"pipelineExecution": answer})
+
+    def _ListActionExecutions(self, request: dict[str, Any]) -> Any:
+        later = self.started_at.replace(minute=59)
+        return _ok(
+            {"actionExecutionDetails": [{"startTime": later}, {"startTime": self.started_at}]}
+        )
+
+    def _PutJobSuccessResult(self, request: dict[str, Any]) -> Any:
+        return self._record("success", request)
+
+    def _PutJobFailureResult(self, request: dict[str, Any]) -> Any:
+        return self._record("failure", request)
+
+    def _record(self, kind: str, request: dict[str, Any]) -> Any:
+        if any(known["jobId"] == request["jobId"] for _, known in self.answers):
+            return _error(400, "InvalidJobStateException", "the job has been answered")
+        self.answers.append((kind, request))
+        return _ok({})
+
+    def _GetPipelineState(self, request: dict[str, Any]) -> Any:
+        latest = {"status": self.gate_status, "token": self.token}
+        stage = {
+            "stageName": self.gate,
+            "latestExecution": {"pipelineExecutionId": self.execution_id, "status": "InProgress"},
+            "actionStates": [{"actionName": self.gate, "latestExecution": latest}],
+        }
+        return _ok({"stageStates": [{"stageName": "Source", "actionStates": []}, stage]})
+
+    def _PutApprovalResult(self, request: dict[str, Any]) -> Any:
+        if self.gate_status != "InProgress":
+            return _error(400, "ApprovalAlreadyCompletedException", "already completed")
+        if request["token"] != self.token:
+            return _error(400, "InvalidApprovalTokenException", "the token is not valid")
+        self.gate_status = "Succeeded"
+        self.answers.append(("approval", request))
+        return _ok({"approvedAt": self.started_at})
+
+
+def _ok(parsed: dict[str, Any]) -> Any:
+    return SimpleNamespace(status_code=200), parsed
+
+
+def _error(status: int, code: str, message: str) -> Any:
+    parsed = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return SimpleNamespace(status_code=status), parsed
+
+
+@dataclass
+class World:
+    """What a test arranges and looks at."""
+
+    s3: Any
+    pipeline: FakePipeline
+
+    @property
+    def sagemaker(self) -> Any:
+        """The registry."""
+        return clients.sagemaker()
+
+    def event(self, function: str) -> dict[str, Any]:
+        """The function's documented event."""
+        text = (ROOT / "events" / f"{function}.json").read_text()
+        event: dict[str, Any] = json.loads(text)
+        return event
+
+    def put_archive(self, files: dict[str, str]) -> None:
+        """A workload archive where the create_schema event says that it is."""
+        self.put_input("create_schema", zip_of(files))
+
+    def put_input(self, function: str, content: bytes) -> None:
+        """The input artifact of a function's event."""
+        data = self.event(function)["CodePipeline.job"]["data"]
+        place = data["inputArtifacts"][0]["location"]["s3Location"]
+        self.s3.put_object(Bucket=place["bucketName"], Key=place["objectKey"], Body=content)
+
+    def output(self, function: str) -> dict[str, Any]:
+        """The manifest in the output artifact of a function's event."""
+        data = self.event(function)["CodePipeline.job"]["data"]
+        place = data["outputArtifacts"][0]["location"]["s3Location"]
+        packed = self.s3.get_object(Bucket=place["bucketName"], Key=place["objectKey"])["Body"]
+        with zipfile.ZipFile(io.BytesIO(packed.read())) as archive:
+            document: dict[str, Any] = json.loads(archive.read("manifest.json"))
+        return document
+
+    def manifest(self, run_id: str) -> dict[str, Any]:
+        """The manifest of a run."""
+        stored = self.s3.get_object(Bucket=WORKFLOW, Key=f"runs/{run_id}/manifest.json")
+        document: dict[str, Any] = json.loads(stored["Body"].read())
+        return document
+
+    def keys(self) -> list[str]:
+        """Every key in the workflow bucket."""
+        listed = self.s3.list_objects_v2(Bucket=WORKFLOW)
+        return [found["Key"] for found in listed.get("Contents", [])]
+
+    def put_objects_one_at_a_time(self) -> None:
+        """Make moto's check-then-write of a conditional put as atomic as S3's is."""
+        lock = threading.RLock()
+        hooks = self.s3.meta.events
+        hooks.register_first("before-call.s3.PutObject", lambda **_: lock.acquire() and None)
+        hooks.register_last("after-call.s3.PutObject", lambda **_: lock.release())
+
+
+def zip_of(files: dict[str, str]) -> bytes:
+    """A zip archive with these files."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+@pytest.fixture
+def author() -> dict[str, Any]:
+    """An author's manifest that is good as it is."""
+    return {
+        "schemaVersion": "1",
+        "name": "diabetes",
+        "problem": "regression",
+        "data": {"format": "csv", "label": "target", "columns": {"age": "number"}},
+        "train": {"hyperparameters": {"alpha": 0.5, "solver": "lbfgs"}},
+        "evaluate": {"gates": [{"metric": "regression_metrics.rmse.value", "max": 65.0}]},
+        "inference": {"mode": "batch"},
+    }
+
+
+@pytest.fixture
+def workload(author: dict[str, Any]) -> dict[str, str]:
+    """The files of a workload folder."""
+    scripts = ("preprocess.py", "train.py", "evaluate.py", "inference.py")
+    return {"manifest.json": json.dumps(author), **{name: "print(1)\n" for name in scripts}}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Buckets as the template makes them, and a pipeline that has just started an execution."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        clients.forget()
+        create_schema._platform.cache_clear()
+        approval_notifier._settings.cache_clear()
+        s3 = clients.s3()
+        for bucket in (ARTIFACTS, WORKFLOW):
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        pipeline = FakePipeline()
+        pipeline.attach(clients.codepipeline())
+        yield World(s3, pipeline)
+        clients.forget()
