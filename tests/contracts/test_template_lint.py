@@ -1,0 +1,43 @@
+"""cfn-lint has nothing to say, on the template as written and as CloudFormation would get it."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from tests.contracts import repository
+
+
+def lint(path: Path, *options: str) -> str:
+    command = [repository.tool("cfn-lint"), "--regions", repository.REGION, "--format", "parseable"]
+    done = subprocess.run(
+        [*command, *options, "--", path], capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def test_cfn_lint_has_nothing_to_say_on_the_template() -> None:
+    assert lint(repository.TEMPLATE) == ""
+
+
+def test_cfn_lint_has_nothing_to_say_on_the_expanded_template_with_the_asl_inlined(
+    tmp_path: Path,
+) -> None:
+    expanded = tmp_path / "expanded.json"
+    expanded.write_text(json.dumps(repository.expanded(tmp_path)), encoding="utf-8")
+
+    # W1020: the translator puts a layer's literal name into an Fn::Sub that it no longer needs.
+    assert lint(expanded, "--ignore-checks", "W1020") == ""
+
+
+def test_the_template_uses_no_yaml_alias() -> None:
+    """CloudFormation refuses them ("YAML aliases are not allowed in CloudFormation templates")."""
+    lines = repository.TEMPLATE.read_text(encoding="utf-8").splitlines()
+
+    assert [line for line in lines if re.search(r"(^|[:\-] +)[&*][A-Za-z]\w*\s*$", line)] == []
+
+
+def test_no_serverless_type_is_left_in_the_expanded_template(tmp_path: Path) -> None:
+    types = {r["Type"] for r in repository.expanded(tmp_path)["Resources"].values()}
+
+    assert [kind for kind in types if kind.startswith("AWS::Serverless")] == []

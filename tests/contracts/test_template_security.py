@@ -1,0 +1,162 @@
+"""What the template must hold for every resource of a kind, whoever adds one."""
+
+from typing import Any
+
+import pytest
+
+from tests.contracts import repository
+from tests.contracts.repository import Statement
+
+GRANTS = [s for s in repository.role_statements() if s.allows]
+RESOURCE_GRANTS = [s for s in repository.resource_policy_statements() if s.allows]
+BUCKETS = repository.resources("AWS::S3::Bucket")
+LOG_GROUPS = repository.resources("AWS::Logs::LogGroup")
+
+
+def test_no_granted_action_holds_a_wildcard() -> None:
+    assert [(s.place, a) for s in GRANTS + RESOURCE_GRANTS for a in s.actions if "*" in a] == []
+
+
+def test_every_wildcard_resource_has_its_reason_beside_it() -> None:
+    lines = repository.TEMPLATE.read_text(encoding="utf-8").splitlines()
+    bare = [line for line in lines if 'Resource: "*"' in line or line.strip() == '- "*"']
+
+    assert [line for line in bare if "# " not in line] == []
+    starred = [s for s in GRANTS + RESOURCE_GRANTS if "*" in s.resources]
+    assert len(bare) == len(starred)
+
+
+def test_every_grant_has_a_name() -> None:
+    assert [s.owner for s in GRANTS if not str(s.body.get("Sid", "")).isalnum()] == []
+
+
+def test_a_role_is_passed_to_sagemaker_only() -> None:
+    passes = [s for s in GRANTS if "iam:PassRole" in s.actions]
+
+    assert len(passes) == 2
+    for statement in passes:
+        condition = statement.body["Condition"]["StringEquals"]
+        assert condition == {"iam:PassedToService": "sagemaker.amazonaws.com"}
+        assert "*" not in str(statement.resources)
+
+
+def test_the_key_is_used_through_one_service_only() -> None:
+    uses = [s for s in GRANTS if any(a.startswith("kms:") for a in s.actions)]
+
+    assert uses
+    for statement in uses:
+        assert list(statement.body["Condition"]["StringEquals"]) == ["kms:ViaService"], statement
+
+
+@pytest.mark.parametrize("statement", repository.trust_statements(), ids=lambda s: s.owner)
+def test_trust_is_bound_to_this_account_where_the_service_says_who_asks(
+    statement: Statement,
+) -> None:
+    """Lambda sends no source keys when it assumes an execution role; all the others do."""
+    service = statement.body["Principal"]["Service"]
+    if service == "lambda.amazonaws.com":
+        assert "Condition" not in statement.body
+    else:
+        condition = statement.body["Condition"]["StringEquals"]
+        assert condition["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_is_private_versioned_encrypted_and_heard_by_eventbridge(name: str) -> None:
+    bucket = BUCKETS[name]
+    encryption = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]
+
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert encryption["ServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": {"Fn::GetAtt": ["EncryptionKey", "Arn"]},
+    }
+    notified = bucket["NotificationConfiguration"]["EventBridgeConfiguration"]
+    assert notified == {"EventBridgeEnabled": True}
+    assert "forget-abandoned-uploads" in {
+        r["Id"] for r in bucket["LifecycleConfiguration"]["Rules"]
+    }
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_answers_over_tls_only(name: str) -> None:
+    policies = repository.resources("AWS::S3::BucketPolicy").values()
+    (policy,) = [p for p in policies if p["Bucket"] == {"Ref": name}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == (
+        "Deny",
+        "*",
+        "s3:*",
+    )
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statement["Resource"]) == 2
+
+
+@pytest.mark.parametrize("name", LOG_GROUPS)
+def test_a_log_group_is_encrypted_and_forgets(name: str) -> None:
+    assert LOG_GROUPS[name]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert LOG_GROUPS[name]["KmsKeyId"] == {"Fn::GetAtt": ["EncryptionKey", "Arn"]}
+
+
+def test_the_key_rotates_and_outlives_the_stack() -> None:
+    key = repository.template()["Resources"]["EncryptionKey"]
+
+    assert key["Properties"]["EnableKeyRotation"] is True
+    assert key["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+@pytest.mark.parametrize("name", [*BUCKETS])
+def test_what_a_bucket_holds_outlives_the_stack(name: str) -> None:
+    bucket = repository.template()["Resources"][name]
+
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == (
+        "RetainExceptOnCreate",
+        "Retain",
+    )
+
+
+def rule_targets() -> list[tuple[str, dict[str, Any]]]:
+    """Every target of every rule, those that SAM makes of a function's events included."""
+    targets = [
+        (name, target)
+        for name, rule in repository.resources("AWS::Events::Rule").items()
+        for target in rule["Targets"]
+    ]
+    for name, function in repository.resources("AWS::Serverless::Function").items():
+        for event in function.get("Events", {}).values():
+            targets.append((name, event["Properties"]))
+    return targets
+
+
+@pytest.mark.parametrize(("name", "target"), rule_targets())
+def test_an_undelivered_event_is_retried_then_kept(name: str, target: dict[str, Any]) -> None:
+    dead_letters = {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}
+
+    assert target["DeadLetterConfig"] == dead_letters
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+
+
+def test_a_function_called_asynchronously_keeps_what_it_could_not_handle() -> None:
+    functions = repository.resources("AWS::Serverless::Function").values()
+    for function in [f for f in functions if "Events" in f]:
+        destination = function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]
+        assert destination == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+
+
+def test_an_alarm_watches_the_dead_letter_queue() -> None:
+    (alarm,) = repository.resources("AWS::CloudWatch::Alarm").values()
+
+    assert alarm["Dimensions"][0]["Value"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
+    assert alarm["AlarmActions"] == [{"Ref": "NotificationTopic"}]
+
+
+@pytest.mark.parametrize("name", ["TrainingStateMachine", "InferenceStateMachine"])
+def test_a_machine_logs_without_execution_data_and_traces(name: str) -> None:
+    machine = repository.resources("AWS::Serverless::StateMachine")[name]
+
+    assert machine["Tracing"] == {"Enabled": True}
+    assert machine["Logging"]["Level"] == "ALL"
+    assert machine["Logging"]["IncludeExecutionData"] is False
