@@ -1,0 +1,449 @@
+"""EventBridge on the laptop, through boto3 against the running server."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws import clients, events
+from localaws.server import Config, LaptopServer
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopServer]:
+    state = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("localaws.server.MODULES", ("localaws.iam", "localaws.events"))
+        running = LaptopServer(Config(port=0, state_dir=state, time_scale=6000)).start()
+    yield running
+    running.stop()
+
+
+def client(service: str) -> Any:
+    return clients.developer_client(service)
+
+
+@dataclass(frozen=True)
+class Queue:
+    url: str
+    arn: str
+
+    def received(self) -> list[str]:
+        assert events.drain(10)
+        messages = client("sqs").receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return [message["Body"] for message in messages.get("Messages", [])]
+
+    def letters(self) -> list[dict[str, Any]]:
+        assert events.drain(10)
+        messages = client("sqs").receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return [
+            {
+                "body": json.loads(message["Body"]),
+                **{k: v["StringValue"] for k, v in message["MessageAttributes"].items()},
+            }
+            for message in messages.get("Messages", [])
+        ]
+
+
+class Bench:
+    """Makes what one test needs, under names of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name.replace("[", "-").replace("]", "")[:50]
+        self.count = 0
+
+    def queue(self, *, open_to_rules: bool = True) -> Queue:
+        self.count += 1
+        sqs = client("sqs")
+        url = sqs.create_queue(QueueName=f"{self.name}-{self.count}")["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.name}-{self.count}"
+        if open_to_rules:
+            statement = {
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+                "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:events:{REGION}:*:rule/*"}},
+            }
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        return Queue(url, arn)
+
+    def rule(self, pattern: dict[str, Any] | None = None, **options: Any) -> str:
+        source = {"source": [self.name]}
+        name = f"{self.name}-rule"
+        client("events").put_rule(Name=name, EventPattern=json.dumps(pattern or source), **options)
+        return name
+
+    def target(self, arn: str, **options: Any) -> None:
+        client("events").put_targets(
+            Rule=f"{self.name}-rule", Targets=[{"Id": "one", "Arn": arn, **options}]
+        )
+
+    def put(self, detail: dict[str, Any] | None = None, **entry: Any) -> dict[str, Any]:
+        answer = client("events").put_events(
+            Entries=[
+                {
+                    "Source": self.name,
+                    "DetailType": "Something Happened",
+                    "Detail": json.dumps(detail or {"n": 1}),
+                    **entry,
+                }
+            ]
+        )
+        return dict(answer["Entries"][0])
+
+    def role(self, service: str, *statements: dict[str, Any]) -> str:
+        trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        iam = client("iam")
+        made = iam.create_role(
+            RoleName=f"{self.name[:55]}-role",
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )
+        iam.put_role_policy(
+            RoleName=f"{self.name[:55]}-role",
+            PolicyName="inline",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
+        )
+        return str(made["Role"]["Arn"])
+
+
+@pytest.fixture
+def bench(server: LaptopServer, request: pytest.FixtureRequest) -> Bench:
+    return Bench(str(request.node.name))
+
+
+def test_an_event_reaches_the_target_of_a_rule_that_wants_it(bench: Bench):
+    queue = bench.queue()
+    bench.rule()
+    bench.target(queue.arn)
+
+    put = bench.put({"n": 7}, Resources=["arn:aws:x"])
+
+    (body,) = queue.received()
+    event = json.loads(body)
+    assert event.pop("time").endswith("Z")
+    assert event == {
+        "version": "0",
+        "id": put["EventId"],
+        "detail-type": "Something Happened",
+        "source": bench.name,
+        "account": ACCOUNT,
+        "region": REGION,
+        "resources": ["arn:aws:x"],
+        "detail": {"n": 7},
+    }
+
+
+def test_an_event_that_no_pattern_wants_goes_nowhere(bench: Bench):
+    queue = bench.queue()
+    bench.rule({"source": [bench.name], "detail": {"n": [{"numeric": [">", 5]}]}})
+    bench.target(queue.arn)
+
+    bench.put({"n": 5})
+
+    assert queue.received() == []
+
+
+def test_a_disabled_rule_delivers_nothing_until_it_is_enabled(bench: Bench):
+    queue = bench.queue()
+    name = bench.rule(State="DISABLED")
+    bench.target(queue.arn)
+    bench.put()
+    assert queue.received() == []
+
+    client("events").enable_rule(Name=name)
+    bench.put()
+
+    assert len(queue.received()) == 1
+
+
+def test_a_target_gets_what_its_input_transformer_makes(bench: Bench):
+    queue = bench.queue()
+    bench.rule()
+    transformer = {
+        "InputPathsMap": {"n": "$.detail.n", "who": "$.detail.who"},
+        "InputTemplate": '{"number": <n>, "who": <who>, "rule": "<aws.events.rule-name>"}',
+    }
+    bench.target(queue.arn, InputTransformer=transformer)
+
+    bench.put({"n": 7, "who": 'an "expert"'})
+
+    (body,) = queue.received()
+    assert json.loads(body) == {"number": 7, "who": 'an "expert"', "rule": f"{bench.name}-rule"}
+
+
+def test_a_queue_whose_policy_does_not_let_the_rule_in_is_not_reached(bench: Bench):
+    closed, dead = bench.queue(open_to_rules=False), bench.queue()
+    name = bench.rule()
+    bench.target(closed.arn, DeadLetterConfig={"Arn": dead.arn})
+
+    put = bench.put()
+
+    (letter,) = dead.letters()
+    assert closed.received() == []
+    assert letter["body"]["id"] == put["EventId"]
+    assert letter["RULE_ARN"] == f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}"
+    assert letter["TARGET_ARN"] == closed.arn
+    assert letter["ERROR_CODE"] == "NO_PERMISSIONS"
+    assert letter["RETRY_ATTEMPTS"] == "0"
+    assert "sqs:SendMessage" in letter["ERROR_MESSAGE"]
+
+
+def test_a_missing_target_goes_to_the_dead_letter_queue_without_a_retry(bench: Bench):
+    dead = bench.queue()
+    bench.rule()
+    gone = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:gone"
+    role = bench.role(
+        "events.amazonaws.com", {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
+    )
+    bench.target(gone, RoleArn=role, DeadLetterConfig={"Arn": dead.arn})
+
+    bench.put()
+
+    (letter,) = dead.letters()
+    assert (letter["ERROR_CODE"], letter["RETRY_ATTEMPTS"]) == ("NO_RESOURCE", "0")
+
+
+def test_a_role_that_eventbridge_may_not_assume_delivers_nothing(bench: Bench):
+    queue, dead = bench.queue(), bench.queue()
+    bench.rule()
+    role = bench.role(
+        "lambda.amazonaws.com", {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
+    )
+    bench.target(queue.arn, RoleArn=role, DeadLetterConfig={"Arn": dead.arn})
+
+    bench.put()
+
+    (letter,) = dead.letters()
+    assert letter["ERROR_CODE"] == "NO_PERMISSIONS"
+    assert queue.received() == []
+
+
+def test_an_event_is_forwarded_to_another_bus_unchanged(bench: Bench):
+    queue = bench.queue()
+    bus = client("events").create_event_bus(Name=bench.name)["EventBusArn"]
+    client("events").put_rule(
+        Name="far", EventBusName=bench.name, EventPattern=json.dumps({"source": [bench.name]})
+    )
+    client("events").put_targets(
+        Rule="far", EventBusName=bench.name, Targets=[{"Id": "q", "Arn": queue.arn}]
+    )
+    role = bench.role(
+        "events.amazonaws.com", {"Effect": "Allow", "Action": "events:PutEvents", "Resource": bus}
+    )
+    bench.rule()
+    bench.target(bus, RoleArn=role)
+
+    put = bench.put()
+
+    (body,) = queue.received()
+    assert json.loads(body)["id"] == put["EventId"]
+
+
+def test_events_of_aws_cannot_be_put(bench: Bench):
+    answer = bench.put(Source="aws.sagemaker")
+
+    assert answer["ErrorCode"] == "NotAuthorizedForSourceException"
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ({"Detail": "not json"}, "MalformedDetail"),
+        ({"Detail": "[1]"}, "MalformedDetail"),
+        ({"DetailType": ""}, "InvalidArgument"),
+    ],
+)
+def test_a_bad_entry_is_refused_by_itself(bench: Bench, entry: dict[str, Any], code: str):
+    assert bench.put(**entry)["ErrorCode"] == code
+
+
+def test_a_pattern_can_be_tried_against_an_event(server: LaptopServer):
+    event = {
+        "id": "1",
+        "account": ACCOUNT,
+        "source": "me",
+        "time": "2026-11-21T00:00:00Z",
+        "region": REGION,
+        "resources": [],
+        "detail-type": "t",
+        "detail": {"ok": True},
+    }
+
+    def result(pattern: dict[str, Any]) -> bool:
+        answer = client("events").test_event_pattern(
+            EventPattern=json.dumps(pattern), Event=json.dumps(event)
+        )
+        return bool(answer["Result"])
+
+    assert result({"detail": {"ok": [True]}})
+    assert not result({"detail": {"ok": [1]}})
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"EventPattern": '{"a": [{"bogus": 1}]}'}, "InvalidEventPatternException"),
+        ({"ScheduleExpression": "rate(1 minutes)"}, "ValidationException"),
+    ],
+)
+def test_a_rule_that_cannot_work_is_refused(
+    server: LaptopServer, request_: dict[str, str], code: str
+):
+    with pytest.raises(ClientError) as refused:
+        client("events").put_rule(Name="bad", **request_)
+
+    assert refused.value.response["Error"]["Code"] == code
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ({"Arn": "arn:aws:firehose:us-east-1:123456789012:x"}, "UnsupportedByLocalAws"),
+        ({"Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:m"}, "ValidationException"),
+        ({"Arn": "arn:aws:sqs:us-east-1:123456789012:q", "Input": "{"}, "ValidationException"),
+    ],
+)
+def test_a_target_that_cannot_work_is_refused(bench: Bench, target: dict[str, str], code: str):
+    bench.rule()
+
+    with pytest.raises(ClientError) as refused:
+        bench.target(target.pop("Arn"), **target)
+
+    assert refused.value.response["Error"]["Code"] == code
+
+
+def test_a_schedule_fires_again_and_again_and_only_at_its_own_target(bench: Bench):
+    queue, other = bench.queue(), bench.queue()
+    bench.rule({"source": ["aws.events"]})
+    bench.target(other.arn)
+    client("events").put_rule(Name="tick", ScheduleExpression="rate(5 minutes)")
+    client("events").put_targets(Rule="tick", Targets=[{"Id": "q", "Arn": queue.arn}])
+
+    bodies: list[str] = []
+    pause = threading.Event()
+    for _ in range(100):
+        bodies += queue.received()
+        if len(bodies) >= 2:
+            break
+        pause.wait(0.02)
+    client("events").remove_targets(Rule="tick", Ids=["q"])
+    client("events").delete_rule(Name="tick")
+
+    event = json.loads(bodies[0])
+    assert len(bodies) >= 2
+    assert (event["source"], event["detail-type"]) == ("aws.events", "Scheduled Event")
+    assert event["resources"] == [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/tick"]
+    assert other.received() == []
+
+
+def bucket(name: str, *, versioned: bool = True) -> str:
+    s3 = client("s3")
+    s3.create_bucket(Bucket=name)
+    if versioned:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(
+        Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    return name
+
+
+@pytest.fixture
+def heard(server: LaptopServer) -> Iterator[list[dict[str, Any]]]:
+    found: list[dict[str, Any]] = []
+    stop = events.subscribe(lambda e: found.append(e) if e["source"] == "aws.s3" else None)
+    yield found
+    stop()
+
+
+def test_an_upload_is_told_once_with_the_shape_of_s3(heard: list[dict[str, Any]]):
+    name = bucket("told-once")
+
+    put = client("s3").put_object(Bucket=name, Key="a folder/ü.csv", Body=b"12345")
+
+    (event,) = heard
+    detail = event["detail"]
+    assert event["detail-type"] == "Object Created"
+    assert event["account"] == ACCOUNT
+    assert event["resources"] == [f"arn:aws:s3:::{name}"]
+    assert detail["reason"] == "PutObject"
+    assert detail["bucket"] == {"name": name}
+    assert detail["object"]["key"] == "a folder/ü.csv"
+    assert detail["object"]["size"] == 5
+    assert detail["object"]["etag"] == put["ETag"].strip('"')
+    assert detail["object"]["version-id"] == put["VersionId"]
+    assert detail["requester"] == ACCOUNT
+
+
+def test_a_copy_and_a_multipart_upload_are_told_once_each(heard: list[dict[str, Any]]):
+    name, s3 = bucket("copies"), client("s3")
+    s3.put_object(Bucket=name, Key="one", Body=b"1")
+    s3.copy_object(Bucket=name, Key="two", CopySource={"Bucket": name, "Key": "one"})
+    upload = s3.create_multipart_upload(Bucket=name, Key="three")["UploadId"]
+    part = s3.upload_part(Bucket=name, Key="three", UploadId=upload, PartNumber=1, Body=b"333")
+    s3.complete_multipart_upload(
+        Bucket=name,
+        Key="three",
+        UploadId=upload,
+        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]},
+    )
+
+    told = [(e["detail"]["object"]["key"], e["detail"]["reason"]) for e in heard]
+    sequence = [e["detail"]["object"]["sequencer"] for e in heard]
+
+    assert told == [
+        ("one", "PutObject"),
+        ("two", "CopyObject"),
+        ("three", "CompleteMultipartUpload"),
+    ]
+    assert sequence == sorted(sequence)
+    assert len(set(sequence)) == 3
+
+
+def test_a_deletion_says_whether_a_marker_was_left(heard: list[dict[str, Any]]):
+    name, s3 = bucket("deletions"), client("s3")
+    version = s3.put_object(Bucket=name, Key="k", Body=b"1")["VersionId"]
+    s3.delete_object(Bucket=name, Key="k")
+    s3.delete_object(Bucket=name, Key="k", VersionId=version)
+
+    told = [(e["detail-type"], e["detail"].get("deletion-type")) for e in heard]
+
+    assert told == [
+        ("Object Created", None),
+        ("Object Deleted", "Delete Marker Created"),
+        ("Object Deleted", "Permanently Deleted"),
+    ]
+    assert heard[-1]["detail"]["object"]["version-id"] == version
+
+
+def test_a_bucket_without_eventbridge_tells_nothing(heard: list[dict[str, Any]]):
+    client("s3").create_bucket(Bucket="silent")
+    client("s3").put_object(Bucket="silent", Key="k", Body=b"1")
+
+    assert heard == []
+
+
+def test_a_listener_that_fails_hinders_nobody(bench: Bench):
+    def broken(event: dict[str, Any]) -> None:
+        raise ValueError("broken listener")
+
+    stop, queue = events.subscribe(broken), bench.queue()
+    bench.rule()
+    bench.target(queue.arn)
+
+    bench.put()
+    stop()
+
+    assert len(queue.received()) == 1
