@@ -1,0 +1,1 @@
+"""Never called: the manifest's mode is `none`."""
