@@ -139,7 +139,7 @@ def spawn(spec: ChildSpec, fds: list[int] | None = None) -> Child:
 
 def stop() -> None:
     """End the fork server and every child; `start` may follow."""
-    global _current  # noqa: PLW0603 - one fork server per process
+    global _current
     with _guard:
         server, _current = _current, None
     if server is not None:

@@ -1,7 +1,7 @@
 """The process that imports the scientific stack once and then forks a child per job.
 
-Run as `python -m localaws.forkserver_process CHANNEL_FD preload|plain`. It has one thread, so a fork
-copies nothing half done. It kills all its children when the channel to the server closes, and
+Run as `python -m localaws.forkserver_process CHANNEL_FD preload|plain`. It has one thread, so a
+fork copies nothing half done. It kills all its children when the channel to the server closes, and
 each child's process group when that child ends or is given up. Must not import moto or boto3.
 """
 
@@ -103,7 +103,8 @@ class Forker:
     def _become_child(
         self, spec: ChildSpec, status: socket.socket, output_fd: int, fds: list[int]
     ) -> NoReturn:
-        # Sockets of the parent are closed by number below: their objects must not do it again later.
+        # Sockets of the parent are closed by number below: their objects must not do it again
+        # later.
         for owned in (status, self._channel, *(r.status for r in self._children.values())):
             owned.detach()
         self._selector.close()

@@ -144,7 +144,7 @@ def _run_command(spec: ChildSpec) -> None:
     script = python_script(spec.argv)
     if script is None or hidden_modules(_script_folder(script, spec.cwd)):
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        os.execvpe(spec.argv[0], spec.argv, os.environ)
+        os.execvpe(spec.argv[0], spec.argv, os.environ)  # noqa: S606 - a job is its command
     sys.argv = list(script)
     if script[0] == "-m":
         _run_module(script, spec.cwd)
@@ -202,6 +202,13 @@ def _run_script(path: str) -> None:
 
 
 _rewritten_root: list[str] = []
+
+
+def container_path(path: str) -> str:
+    """Where a path below /opt/ml is for this process."""
+    for root in _rewritten_root:
+        path = container.rewrite_text(path, root)
+    return path
 
 
 def _rewriting(source: bytes) -> bytes:

@@ -1,0 +1,84 @@
+"""Lays out /opt/ml for a model's container: the artifact, the inference code, the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localaws.child_spec import ChildSpec
+from localaws.job_environment import base_environment
+from localaws.job_folder import JobFolder
+from localaws.job_requirements import unsatisfied
+from localaws.job_transfer import Courier, JobFailed
+from localaws.sagemaker_store import Place
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a model, whatever way it was described."""
+
+    image: str
+    model_data_url: str | None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model with its containers in the order a request passes them."""
+
+    name: str
+    place: Place
+    role_arn: str
+    containers: tuple[Container, ...]
+
+    @property
+    def courier(self) -> Courier:
+        """Fetches with the model's execution role."""
+        return Courier(self.role_arn, self.place.region, self.place.account)
+
+
+def prepare(
+    model: ResolvedModel,
+    container: Container,
+    folder: JobFolder,
+    *,
+    program: str,
+    threads: int,
+    variables: Mapping[str, str] | None = None,
+) -> ChildSpec:
+    """Fetch what the container needs; the spec of its child. Raises JobFailed."""
+    artifact = folder.folder("/opt/ml/model")
+    if container.model_data_url:
+        model.courier.fetch_archive(container.model_data_url, artifact, scratch=folder.scratch)
+    _fetch_code(model.courier, container, folder)
+    return ChildSpec(
+        program=program,
+        environment={
+            **base_environment(folder, model.place, model.role_arn),
+            **container.environment,
+            **(variables or {}),
+        },
+        root=str(folder.root),
+        scratch=str(folder.mounts),
+        # parity: the image's working directory is /; here it is the container's temporary folder.
+        cwd=str(folder.tmp),
+        threads=threads,
+    )
+
+
+def _fetch_code(courier: Courier, container: Container, folder: JobFolder) -> None:
+    location = container.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    code = folder.folder("/opt/ml/code")
+    if location.startswith("s3://"):
+        courier.fetch_archive(location, code, scratch=folder.scratch)
+    for place in (code, folder.at("/opt/ml/model/code")):
+        _check_requirements(place / "requirements.txt")
+
+
+def _check_requirements(path: Path) -> None:
+    missing = unsatisfied(path.read_text("utf-8")) if path.is_file() else []
+    if missing:
+        raise JobFailed(
+            f"requirements.txt of the inference code asks for {', '.join(missing)}, which this "
+            f"laptop "
+            "does not have; install it in the environment that runs the laptop's AWS"
+        )

@@ -1,0 +1,209 @@
+"""Models and endpoint configurations: kept as asked for, checked for what they refer to."""
+
+from typing import Any
+
+from localaws.errors import UnsupportedByLocalAws
+from localaws.job_requests import check_image
+from localaws.model_containers import Container, ResolvedModel
+from localaws.sagemaker_api import Call, operation
+from localaws.sagemaker_shapes import validation_error
+from localaws.sagemaker_store import STORE, Document, Kind, Listing, Place, Record
+from localaws.sagemaker_tags import tags_of
+
+_UNSUPPORTED_IN_CONTAINERS = (
+    "ImageConfig",
+    "ModelDataSource",
+    "AdditionalModelDataSources",
+    "MultiModelConfig",
+    "InferenceSpecificationName",
+)
+
+
+@operation("CreateModel")
+def create_model(call: Call) -> Document:
+    """Remember a model; its containers are resolved when it is used."""
+    request = call.parameters
+    containers = _containers(request)
+    if not request.get("ExecutionRoleArn"):
+        raise validation_error("ExecutionRoleArn is required for a model that is to be hosted")
+    for name in ("VpcConfig", "EnableNetworkIsolation"):
+        if request.get(name):
+            raise UnsupportedByLocalAws("sagemaker", "CreateModel", name)
+    if (request.get("InferenceExecutionConfig") or {}).get("Mode", "Serial") != "Serial":
+        raise UnsupportedByLocalAws("sagemaker", "CreateModel", "InferenceExecutionConfig Direct")
+    for container in containers:
+        _resolve_container(call.place, container)
+    record = _add_new(call, Kind.MODEL, request["ModelName"])
+    return {"ModelArn": record.arn}
+
+
+def _containers(request: Document) -> list[Document]:
+    primary, several = request.get("PrimaryContainer"), request.get("Containers")
+    if bool(primary) == bool(several):
+        raise validation_error("give either PrimaryContainer or Containers, and not both")
+    containers: list[Document] = several or [primary]
+    for container in containers:
+        for name in _UNSUPPORTED_IN_CONTAINERS:
+            if container.get(name):
+                raise UnsupportedByLocalAws("sagemaker", "CreateModel", name)
+        if container.get("Mode", "SingleModel") != "SingleModel":
+            raise UnsupportedByLocalAws("sagemaker", "CreateModel", f"Mode {container['Mode']}")
+    return containers
+
+
+def _resolve_container(place: Place, container: Document) -> list[Container]:
+    """The containers behind one definition: itself, or those of its model package."""
+    if not container.get("ModelPackageName"):
+        if not container.get("Image"):
+            raise validation_error("a container needs an Image or a ModelPackageName")
+        check_image(container["Image"], "CreateModel")
+        environment = dict(container.get("Environment") or {})
+        return [Container(container["Image"], container.get("ModelDataUrl"), environment)]
+    return _from_package(place, container)
+
+
+def _from_package(place: Place, container: Document) -> list[Container]:
+    from localaws.sagemaker_registry import find_package
+
+    name = container["ModelPackageName"]
+    package = find_package(place, name)
+    if package.document.get("ModelPackageStatus") != "Completed":
+        raise validation_error(f"model package {name} is not Completed and cannot be deployed")
+    if package.document.get("ModelApprovalStatus", "Approved") != "Approved":
+        raise validation_error(
+            f"model package {name} is {package.document['ModelApprovalStatus']}, only an Approved "
+            "model package can be deployed"
+        )
+    specification = package.document.get("InferenceSpecification")
+    if not specification:
+        raise validation_error(f"model package {name} has no InferenceSpecification")
+    added = container.get("Environment") or {}
+    return [_packaged(part, added) for part in specification["Containers"]]
+
+
+def _packaged(part: Document, added: dict[str, str]) -> Container:
+    check_image(part["Image"], "CreateModel")
+    return Container(
+        part["Image"], part.get("ModelDataUrl"), {**(part.get("Environment") or {}), **added}
+    )
+
+
+def resolve_model(place: Place, name: str) -> ResolvedModel:
+    """A model with the containers it has now; raises ValidationException if it cannot be used."""
+    record = _found(place, Kind.MODEL, name)
+    definitions = _containers(record.document)
+    containers = [part for d in definitions for part in _resolve_container(place, d)]
+    return ResolvedModel(name, place, record.document["ExecutionRoleArn"], tuple(containers))
+
+
+@operation("DescribeModel")
+def describe_model(call: Call) -> Document:
+    """The model as it was created."""
+    record = _found(call.place, Kind.MODEL, call.parameters["ModelName"])
+    extra = {"EnableNetworkIsolation": False, "CreationTime": record.created}
+    return {**record.document, **extra, "ModelArn": record.arn}
+
+
+@operation("DeleteModel")
+def delete_model(call: Call) -> Document:
+    """Forget a model; endpoints that serve it go on, as on AWS."""
+    STORE.remove(_found(call.place, Kind.MODEL, call.parameters["ModelName"]))
+    return {}
+
+
+@operation("ListModels")
+def list_models(call: Call) -> Document:
+    """Models, newest first."""
+    page, token = _page(call, Kind.MODEL)
+    models = [{"ModelName": r.name, "ModelArn": r.arn, "CreationTime": r.created} for r in page]
+    return {"Models": models, "NextToken": token}
+
+
+@operation("CreateEndpointConfig")
+def create_endpoint_config(call: Call) -> Document:
+    """Remember a configuration of one production variant."""
+    request = call.parameters
+    for name in ("DataCaptureConfig", "AsyncInferenceConfig", "ExplainerConfig", "VpcConfig"):
+        if request.get(name):
+            raise UnsupportedByLocalAws("sagemaker", "CreateEndpointConfig", name)
+    if len(request["ProductionVariants"]) > 1 or request.get("ShadowProductionVariants"):
+        raise UnsupportedByLocalAws("sagemaker", "CreateEndpointConfig", "more than one variant")
+    for variant in request["ProductionVariants"]:
+        _check_variant(call.place, variant)
+    record = _add_new(call, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"])
+    return {"EndpointConfigArn": record.arn}
+
+
+def _check_variant(place: Place, variant: Document) -> None:
+    if not variant.get("ModelName"):
+        raise UnsupportedByLocalAws("sagemaker", "CreateEndpointConfig", "inference components")
+    serverless = variant.get("ServerlessConfig")
+    if bool(serverless) == bool(variant.get("InstanceType")):
+        raise validation_error(
+            f"variant {variant['VariantName']} needs either an InstanceType or a ServerlessConfig"
+        )
+    if serverless:
+        _check_serverless(place, variant, serverless)
+    elif not variant.get("InitialInstanceCount"):
+        raise validation_error(f"variant {variant['VariantName']} needs an InitialInstanceCount")
+    _found(place, Kind.MODEL, variant["ModelName"])
+
+
+def _check_serverless(place: Place, variant: Document, serverless: Document) -> None:
+    if serverless["MemorySizeInMB"] % 1024:
+        raise validation_error("MemorySizeInMB must be a multiple of 1024")
+    if len(resolve_model(place, variant["ModelName"]).containers) > 1:
+        raise validation_error("a serverless endpoint cannot host a serial inference pipeline")
+
+
+@operation("DescribeEndpointConfig")
+def describe_endpoint_config(call: Call) -> Document:
+    """The configuration as it was created."""
+    record = find_config(call.place, call.parameters["EndpointConfigName"])
+    return {**record.document, "EndpointConfigArn": record.arn, "CreationTime": record.created}
+
+
+@operation("DeleteEndpointConfig")
+def delete_endpoint_config(call: Call) -> Document:
+    """Forget a configuration; an endpoint that serves it cannot be updated any more on AWS."""
+    STORE.remove(find_config(call.place, call.parameters["EndpointConfigName"]))
+    return {}
+
+
+@operation("ListEndpointConfigs")
+def list_endpoint_configs(call: Call) -> Document:
+    """Configurations, newest first."""
+    page, token = _page(call, Kind.ENDPOINT_CONFIG)
+    configs = [
+        {"EndpointConfigName": r.name, "EndpointConfigArn": r.arn, "CreationTime": r.created}
+        for r in page
+    ]
+    return {"EndpointConfigs": configs, "NextToken": token}
+
+
+def find_config(place: Place, name: str) -> Record:
+    """An endpoint configuration; raises ValidationException if there is none."""
+    return _found(place, Kind.ENDPOINT_CONFIG, name)
+
+
+def _page(call: Call, kind: Kind) -> tuple[list[Record], str | None]:
+    return Listing(call.parameters).page(STORE.all(call.place, kind), lambda _: "")
+
+
+def _found(place: Place, kind: Kind, name: str) -> Record:
+    record = STORE.find(place, kind, name)
+    if record is None:
+        noun = kind.value.replace("-", " ")
+        raise validation_error(f'Could not find {noun} "{place.arn(kind, name)}".')
+    return record
+
+
+def _add_new(call: Call, kind: Kind, name: str) -> Record:
+    document: dict[str, Any] = {k: v for k, v in call.parameters.items() if k != "Tags"}
+    with STORE.lock:
+        if STORE.find(call.place, kind, name) is not None:
+            noun = kind.value.replace("-", " ")
+            arn = call.place.arn(kind, name)
+            raise validation_error(f'Cannot create already existing {noun} "{arn}".')
+        record = Record(kind, call.place, name, document, tags_of(call.parameters))
+        return STORE.add(record)
