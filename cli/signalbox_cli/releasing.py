@@ -60,9 +60,15 @@ def release(
     The key is outside the one that starts the pipeline by itself, so one release is one run. The
     same `token` (1-128 of [a-zA-Z0-9-]) twice starts one run.
     """
-    wiring = target.wiring()
-    archive = pack(folder)
     key = f"workloads/{workload_name(folder)}.zip"
+    return release_archive(target, pack(folder), key=key, options=options, token=token)
+
+
+def release_archive(
+    target: Target, archive: bytes, *, key: str, options: dict[str, Any], token: str | None = None
+) -> Release:
+    """The same for an archive that is packed already."""
+    wiring = target.wiring()
     stored = target.client("s3").put_object(Bucket=wiring.source_bucket, Key=key, Body=archive)
     started = target.client("codepipeline").start_pipeline_execution(
         name=wiring.pipeline,

@@ -48,9 +48,7 @@ class Laptop:
 @pytest.fixture(scope="session")
 def served() -> Iterator[Laptop]:
     """One laptop for all stories; waits pass 600 times faster."""
-    options = laptop.LaptopOptions(
-        port=0, time_scale=600, template=REPOSITORY / "template.yaml"
-    )
+    options = laptop.LaptopOptions(port=0, time_scale=600, template=REPOSITORY / "template.yaml")
     before = Path.cwd()
     os.chdir(REPOSITORY)
     try:

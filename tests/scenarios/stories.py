@@ -1,0 +1,126 @@
+"""What the stories have in common: a smallest workload to spoil, and following a run to its end."""
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from signalbox_cli.releasing import release_archive
+from signalbox_cli.runs import RunView, read_run
+from tests.scenarios.conftest import Laptop
+
+PREPROCESS = """
+from pathlib import Path
+for part in ("train", "test"):
+    folder = Path("/opt/ml/processing/output") / part
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rows.csv").write_text("1,2")
+print("prepared")
+"""
+TRAIN = """
+from pathlib import Path
+Path("/opt/ml/model/model.txt").write_text("a model")
+"""
+EVALUATE = """
+import json
+from pathlib import Path
+folder = Path("/opt/ml/processing/output/evaluation")
+folder.mkdir(parents=True, exist_ok=True)
+metrics = {"regression_metrics": {"rmse": {"value": 0.5}}}
+(folder / "evaluation.json").write_text(json.dumps(metrics))
+"""
+MANIFEST: dict[str, Any] = {
+    "schemaVersion": "1",
+    "name": "smallest",
+    "problem": "regression",
+    "data": {"format": "other", "source": "datasets/smallest"},
+    "evaluate": {"gates": [{"metric": "regression_metrics.rmse.value", "max": 1.0}]},
+    "inference": {"mode": "none"},
+    "approvals": {
+        "uploadSourceData": "automatic",
+        "approveModel": "automatic",
+        "uploadInferenceData": "automatic",
+    },
+}
+FILES = {
+    "manifest.json": json.dumps(MANIFEST),
+    "preprocess.py": PREPROCESS,
+    "train.py": TRAIN,
+    "evaluate.py": EVALUATE,
+    "inference.py": "",
+}
+
+
+def smallest(**changes: str) -> bytes:
+    """The smallest workload as an archive; `train_py="..."` replaces train.py."""
+    named = {name.replace("_py", ".py").replace("_json", ".json"): v for name, v in changes.items()}
+    return archive({**FILES, **named})
+
+
+def with_manifest(**changes: Any) -> bytes:
+    """The smallest workload with keys of its manifest replaced."""
+    return archive({**FILES, "manifest.json": json.dumps({**MANIFEST, **changes})})
+
+
+def archive(files: Mapping[str, str | bytes]) -> bytes:
+    """A zip of files by name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+    return buffer.getvalue()
+
+
+def put_standing_data(served: Laptop) -> None:
+    """The data that the smallest workload's manifest names."""
+    served.target.client("s3").put_object(
+        Bucket=served.target.wiring().workflow_bucket, Key="datasets/smallest/rows.csv", Body=b"1\n"
+    )
+
+
+def start(served: Laptop, packed: bytes, *, options: dict[str, Any] | None = None) -> str:
+    """Release an archive as it is; the execution's id."""
+    put_standing_data(served)
+    return release_archive(
+        served.target, packed, key="workloads/story.zip", options=options or {}
+    ).execution_id
+
+
+def await_end(served: Laptop, execution_id: str, limit_s: float = 60) -> RunView:
+    """The run once it has ended."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        run = read_run(served.target, execution_id)
+        if run.is_finished:
+            return run
+        time.sleep(0.05)
+    return pytest.fail(f"the run did not end within {limit_s} s: {run}")
+
+
+def await_stage(served: Laptop, execution_id: str, stage: str, limit_s: float = 60) -> RunView:
+    """The run once it is at a stage."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        run = read_run(served.target, execution_id)
+        if run.action(stage) is not None:
+            return run
+        assert not run.is_finished, run
+        time.sleep(0.05)
+    return pytest.fail(f"the run did not come to {stage} within {limit_s} s: {run}")
+
+
+def run_to_end(served: Laptop, packed: bytes, *, options: dict[str, Any] | None = None) -> RunView:
+    """Release an archive and wait until its run has ended."""
+    return await_end(served, start(served, packed, options=options))
+
+
+def objects_under(served: Laptop, prefix: str) -> list[str]:
+    """Keys of the workflow bucket under a prefix."""
+    listed = served.target.client("s3").list_objects_v2(
+        Bucket=served.target.wiring().workflow_bucket, Prefix=prefix
+    )
+    return [o["Key"] for o in listed.get("Contents", [])]
