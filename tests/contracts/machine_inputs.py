@@ -1,16 +1,23 @@
 """A resolved manifest and a SageMaker that does what is asked: the machines' ordinary day."""
 
 import copy
+import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from signalbox import manifest, registration
+from signalbox.manifest_resolution import Authored, Platform, Release, resolve
+from signalbox.manifest_resolved import Source, to_document
 from tests.contracts.machine_harness import Answer
 
+WORKLOADS = Path(__file__).parents[2] / "workloads"
 ACCOUNT = "123456789012"
 RUN_ID = "261121-000642-abc123"
-BUCKET = f"s3://signalbox-dev-workflow-{ACCOUNT}-us-east-1"
-RUN_URI = f"{BUCKET}/runs/{RUN_ID}"
+STARTED_AT = datetime(2026, 11, 21, 0, 6, 42, tzinfo=UTC)
+BUCKET = f"signalbox-dev-workflow-{ACCOUNT}-us-east-1"
+RUN_URI = f"s3://{BUCKET}/runs/{RUN_ID}"
 PACKAGE_ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/signalbox-dev-diabetes/1"
-IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 VERDICT: dict[str, Any] = {
     "accepted": True,
     "reasons": ["rmse 54.1 is at most 60.0"],
@@ -21,100 +28,49 @@ VERDICT: dict[str, Any] = {
 
 
 def resolved_manifest(
-    *, mode: str = "batch", prefix: str = "signalbox-dev", workload: str = "diabetes"
+    *,
+    mode: str = "batch",
+    app: str = "signalbox",
+    environment: str = "dev",
+    workload: str = "diabetes",
+    name: str | None = None,
 ) -> dict[str, Any]:
-    """What create_schema and update_schema hand to the machines."""
-    steps = ("preprocess", "train", "evaluate", "transform", "model", "config")
-    folders = ("source", "preprocess", "training", "evaluation", "inference", "predictions")
-    return {
-        "schemaVersion": "1",
-        "workload": {
-            "name": workload,
-            "evaluate": {
-                "gates": [{"metric": "regression_metrics.rmse.value", "max": 60.0}],
-                "champion": None,
-            },
-        },
-        "run": {
-            "id": RUN_ID,
-            "pipeline": f"{prefix}-workflow",
-            "source": {"revisionId": "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"},
-        },
-        "names": {step: f"{prefix}-{step}-{RUN_ID}" for step in steps}
-        | {"endpoint": f"{prefix}-{workload}", "modelPackageGroup": f"{prefix}-{workload}"},
-        "images": dict.fromkeys(("preprocess", "train", "evaluate", "inference"), IMAGE),
-        "locations": {
-            "run": RUN_URI,
-            "manifest": f"{RUN_URI}/manifest.json",
-            "scripts": f"{RUN_URI}/code/scripts",
-            "sourcedir": f"{RUN_URI}/code/sourcedir.tar.gz",
-        }
-        | {folder: f"{RUN_URI}/{folder}" for folder in folders},
-        "roles": {
-            "job": f"arn:aws:iam::{ACCOUNT}:role/{prefix}-job",
-            "hosting": f"arn:aws:iam::{ACCOUNT}:role/{prefix}-hosting",
-        },
-        "kmsKeyArn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
-        "steps": {
-            "preprocess": _processing("preprocess.py"),
-            "train": _training(),
-            "evaluate": _processing("evaluate.py"),
-            "inference": _inference(mode),
-        },
-        "registration": {
-            "metadata": {"run_id": RUN_ID, "workload": workload, "code_digest": "sha256:00ff"},
-            "description": f"{workload} trained in run {RUN_ID}",
-        },
-        "inference": {
-            "mode": mode,
-            "modelPackageArn": PACKAGE_ARN,
-            "inputUri": f"{RUN_URI}/inference",
-            "predictionsUri": f"{RUN_URI}/predictions",
-            "endpoint": f"{prefix}-{workload}",
-        },
-        "history": [],
-    }
+    """What create_schema and update_schema hand to the machines for one of our workloads."""
+    written = json.loads((WORKLOADS / workload / "manifest.json").read_text())
+    patched = written | {"name": name or written["name"], "inference": {"mode": mode}}
+    authored = Authored(written, patched, {}, manifest.validate(patched))
+    resolved = resolve(authored, _platform(app, environment), _release())
+    served = registration.with_serving(resolved, PACKAGE_ARN, at=STARTED_AT)
+    return to_document(served)
 
 
-def _machine(count: int = 1) -> dict[str, Any]:
-    return {"instanceType": "ml.m5.large", "instanceCount": count, "maxRuntimeSeconds": 3600}
+def _platform(app: str, environment: str) -> Platform:
+    prefix = f"{app}-{environment}"
+    return Platform(
+        app=app,
+        environment=environment,
+        region="us-east-1",
+        pipeline=f"{prefix}-workflow",
+        workflow_bucket=BUCKET,
+        image=f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3",
+        job_role_arn=f"arn:aws:iam::{ACCOUNT}:role/{prefix}-job",
+        hosting_role_arn=f"arn:aws:iam::{ACCOUNT}:role/{prefix}-hosting",
+        kms_key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
+    )
 
 
-def _processing(script: str) -> dict[str, Any]:
-    entrypoint = ["python3", f"/opt/ml/processing/input/code/{script}"]
-    return _machine() | {"entrypoint": entrypoint, "volumeSizeGb": 10, "environment": {}}
-
-
-def _training() -> dict[str, Any]:
-    return _machine() | {
-        "volumeSizeGb": 10,
-        "environment": {},
-        "hyperparameters": {"sagemaker_program": '"train.py"', "max_iter": "300"},
-        "channels": [
-            {"name": "train", "path": "train"},
-            {"name": "preprocessor", "path": "preprocessor"},
-        ],
-        "metricDefinitions": [{"Name": "validation:rmse", "Regex": "rmse=([0-9.]+)"}],
-    }
-
-
-def _inference(mode: str) -> dict[str, Any]:
-    return _machine() | {
-        "mode": mode,
-        "environment": {
-            "SAGEMAKER_PROGRAM": "inference.py",
-            "SAGEMAKER_SUBMIT_DIRECTORY": f"{RUN_URI}/code/sourcedir.tar.gz",
-        },
-        "contentType": "text/csv",
-        "accept": "text/csv",
-        "maxPayloadMb": 6,
-        "maxConcurrentTransforms": 1,
-        "serverless": {"memoryMb": 2048, "maxConcurrency": 5},
-        "contentTypes": ["text/csv", "application/jsonlines"],
-        "responseTypes": ["text/csv"],
-        "realtimeInstanceTypes": ["ml.m5.large"],
-        "transformInstanceTypes": ["ml.m5.large"],
-    }
+def _release() -> Release:
+    return Release(
+        run_id=RUN_ID,
+        execution_id="0a1b2c3d-1111-2222-3333-444455556666",
+        started_at=STARTED_AT,
+        source=Source(
+            revision_id="3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+            revision_summary="Amazon S3 version",
+            digest="sha256:0f1e",
+        ),
+        code_digest="sha256:00ff",
+    )
 
 
 def _arn(kind: str, name: str) -> str:

@@ -1,0 +1,265 @@
+"""The training machine in moto's interpreter: every way through it, with scripted answers."""
+
+import json
+from typing import Any
+
+import pytest
+
+from signalbox.events import JudgementRequest, OutcomeReport, read
+from tests.contracts.machine_harness import Call, Ending, TaskError, in_turn, run
+from tests.contracts.machine_inputs import (
+    PACKAGE_ARN,
+    RUN_ID,
+    RUN_URI,
+    VERDICT,
+    obliging_aws,
+    resolved_manifest,
+)
+from tests.contracts.request_shapes import operation_named, violations
+
+THROTTLED = TaskError("ThrottlingException", "Rate exceeded")
+ALGORITHM = TaskError("States.TaskFailed", '{"FailureReason":"AlgorithmError: exit code 1"}')
+
+
+def train(**instead: Any) -> Ending:
+    """An execution on the ordinary manifest, some answers replaced."""
+    return run("training", resolved_manifest(), obliging_aws(**instead))
+
+
+def outcomes(ending: Ending) -> list[dict[str, Any]]:
+    """What record_outcome was told, in order."""
+    payloads = [request["Payload"] for request in ending.requests("lambda:invoke")]
+    return [payload for payload in payloads if "status" in payload]
+
+
+def faults(calls: list[Call]) -> list[str]:
+    """What the service models forbid in the requests that were made."""
+    found = []
+    for call in calls:
+        *kind, action = call.action.split(":")
+        if kind != ["lambda"]:
+            operation = operation_named(kind[-1], action.partition(".")[0])
+            found += violations(kind[-1], operation, call.parameters)
+    return found
+
+
+def test_registers_an_accepted_model_with_its_evidence() -> None:
+    ending = train()
+    assert (ending.status, ending.error) == ("SUCCEEDED", None)
+    assert ending.output["modelPackageArn"] == PACKAGE_ARN
+    assert ending.output["verdict"] == VERDICT
+    (package,) = ending.requests("aws-sdk:sagemaker:createModelPackage")
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    assert package["ClientToken"] == f"{RUN_ID}-1"
+    assert package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"] == (
+        f"{RUN_URI}/evaluation/1/evaluation.json"
+    )
+    assert package["CustomerMetadataProperties"] == {
+        "workload": "diabetes",
+        "environment": "dev",
+        "run_id": RUN_ID,
+        "execution_id": "0a1b2c3d-1111-2222-3333-444455556666",
+        "source_revision": "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
+        "source_digest": "sha256:0f1e",
+        "code_digest": "sha256:00ff",
+        "verdict": "accepted",
+        "attempt": "1",
+        "data_digest": "sha256:ab12",
+        "training_job": f"signalbox-dev-train-{RUN_ID}-1-0",
+        "execution": "arn:aws:states:us-east-1:123456789012:execution:training:run",
+    }
+    (container,) = package["InferenceSpecification"]["Containers"]
+    assert container["ModelDataUrl"].endswith(f"train-{RUN_ID}-1-0/output/model.tar.gz")
+    assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"] == (
+        f"{RUN_URI}/code/sourcedir.tar.gz"
+    )
+
+
+def test_each_job_reads_what_the_one_before_wrote() -> None:
+    preprocess, evaluate = train().requests("sagemaker:createProcessingJob.sync")
+    (training,) = train().requests("sagemaker:createTrainingJob.sync")
+    (written,) = preprocess["ProcessingOutputConfig"]["Outputs"]
+    assert written["S3Output"]["S3Uri"] == f"{RUN_URI}/preprocess/1"
+    read_by_training = [
+        channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in training["InputDataConfig"]
+    ]
+    assert read_by_training == [
+        f"{RUN_URI}/preprocess/1/{name}/" for name in ("train", "validation", "preprocessor")
+    ]
+    read_by_evaluate = {
+        entry["InputName"]: entry["S3Input"]["S3Uri"] for entry in evaluate["ProcessingInputs"]
+    }
+    assert read_by_evaluate == {
+        "code": f"{RUN_URI}/code/scripts/",
+        "model": f"{RUN_URI}/training/signalbox-dev-train-{RUN_ID}-1-0/output/model.tar.gz",
+        "test": f"{RUN_URI}/preprocess/1/test/",
+    }
+
+
+@pytest.mark.parametrize("workload", ["diabetes", "breast_cancer"])
+def test_every_request_is_within_the_limits_of_the_service(workload: str) -> None:
+    manifest = resolved_manifest(
+        workload=workload, app="a" * 15, environment="staging", name="w" * 31
+    )
+    ending = run("training", manifest, obliging_aws())
+    assert ending.status == "SUCCEEDED"
+    assert len(ending.calls) == 9
+    assert faults(ending.calls) == []
+
+
+def test_the_functions_understand_what_they_are_told() -> None:
+    ending = train()
+    for request in ending.requests("lambda:invoke"):
+        judged = "evaluationUri" in request["Payload"]
+        assert read(JudgementRequest if judged else OutcomeReport, request["Payload"])
+    assert [outcome["status"] for outcome in outcomes(ending)] == ["started", "registered"]
+
+
+def test_a_refused_verdict_ends_as_refused_and_registers_nothing() -> None:
+    reasons = ["rmse is 71.2, above the most accepted 65"]
+    ending = train(verdict=VERDICT | {"accepted": False, "reasons": reasons})
+    assert (ending.status, ending.error) == ("FAILED", "QualityGateFailed")
+    assert json.loads(ending.cause or "") == reasons
+    assert ending.requests("aws-sdk:sagemaker:createModelPackage") == []
+    assert [outcome["status"] for outcome in outcomes(ending)] == ["started", "refused"]
+    assert outcomes(ending)[-1]["detail"]["verdict"]["reasons"] == reasons
+
+
+@pytest.mark.parametrize(
+    ("failing", "last_state"),
+    [
+        ("createProcessingJob", "Preprocess"),
+        ("createTrainingJob", "Train"),
+        ("createModelPackage", "CreateModelPackage"),
+        ("listModelPackageGroups", "FindModelPackageGroup"),
+    ],
+)
+def test_a_failure_is_recorded_and_ends_with_its_own_cause(failing: str, last_state: str) -> None:
+    ending = train(**{failing: in_turn(ALGORITHM)})
+    assert ending.states[-5:] == [
+        last_state,
+        "ExplainFailure",
+        "RecordFailure",
+        "IsNameReserved",
+        "TrainingStepFailed",
+    ]
+    assert (ending.error, ending.cause) == ("StepFailed", ALGORITHM.cause)
+    assert outcomes(ending)[-1]["detail"] == {"error": ALGORITHM.error, "cause": ALGORITHM.cause}
+    assert len(ending.calls) == len({json.dumps(call.parameters) for call in ending.calls})
+
+
+def test_a_throttled_job_is_tried_again_under_another_name() -> None:
+    job = obliging_aws()["sagemaker:createTrainingJob.sync"]
+    ending = train(createTrainingJob=in_turn(THROTTLED, THROTTLED, job))
+    assert ending.status == "SUCCEEDED"
+    names = [job["TrainingJobName"] for job in ending.requests("sagemaker:createTrainingJob.sync")]
+    assert names == [f"signalbox-dev-train-{RUN_ID}-1-{retry}" for retry in (0, 1, 2)]
+
+
+def test_an_endless_quota_error_ends_the_run_with_its_name() -> None:
+    exceeded = TaskError("SageMaker.ResourceLimitExceededException", "0 instances left")
+    ending = train(createProcessingJob=in_turn(exceeded))
+    assert (ending.error, ending.cause) == (exceeded.error, exceeded.cause)
+    assert len(ending.requests("sagemaker:createProcessingJob.sync")) == 7
+
+
+def test_no_source_data_starts_no_job() -> None:
+    missing = TaskError("SourceDataMissing", "no object below s3://b/source/")
+    answer = obliging_aws()["lambda:invoke"]
+
+    def refuse_start(request: dict[str, Any]) -> Any:
+        if request["Payload"].get("status") == "started":
+            raise missing
+        return answer(request)
+
+    ending = train(invoke=refuse_start)
+    assert (ending.error, ending.cause) == (missing.error, missing.cause)
+    assert {call.action for call in ending.calls} == {"lambda:invoke"}
+    assert ending.states[-1] == "TrainingFailed"
+
+
+def test_a_failure_that_cannot_be_recorded_is_still_told() -> None:
+    answer = obliging_aws()["lambda:invoke"]
+
+    def lose_failures(request: dict[str, Any]) -> Any:
+        if request["Payload"].get("status") == "failed":
+            raise TaskError("Lambda.Unknown")
+        return answer(request)
+
+    ending = train(createTrainingJob=in_turn(ALGORITHM), invoke=lose_failures)
+    assert (ending.error, ending.cause) == ("StepFailed", ALGORITHM.cause)
+
+
+def test_a_task_without_end_is_told_by_a_cause_of_ours() -> None:
+    ending = train(createTrainingJob=in_turn(TaskError("States.Timeout", "")))
+    assert ending.error == "StepTimedOut"
+    assert "did not end within its time limit" in (ending.cause or "")
+    assert outcomes(ending)[-1]["detail"]["error"] == "States.Timeout"
+
+
+def test_a_refusal_that_cannot_be_recorded_is_still_a_refusal() -> None:
+    answer = obliging_aws(verdict=VERDICT | {"accepted": False})["lambda:invoke"]
+
+    def lose_refusals(request: dict[str, Any]) -> Any:
+        if request["Payload"].get("status") == "refused":
+            raise TaskError("WriteContendedError")
+        return answer(request)
+
+    ending = train(invoke=lose_refusals)
+    assert (ending.status, ending.error) == ("FAILED", "QualityGateFailed")
+
+
+def group_list(*names: str) -> dict[str, Any]:
+    """An answer of ListModelPackageGroups."""
+    return {"ModelPackageGroupSummaryList": [{"ModelPackageGroupName": name} for name in names]}
+
+
+def test_a_known_group_is_not_created_again() -> None:
+    ending = train(listModelPackageGroups=in_turn(group_list("signalbox-dev-diabetes")))
+    assert ending.requests("aws-sdk:sagemaker:createModelPackageGroup") == []
+
+
+def test_a_group_of_a_similar_name_is_not_taken_for_it() -> None:
+    similar = group_list("signalbox-dev-diabetes-2", "x-signalbox-dev-diabetes")
+    ending = train(listModelPackageGroups=in_turn(similar))
+    assert len(ending.requests("aws-sdk:sagemaker:createModelPackageGroup")) == 1
+
+
+def test_losing_the_race_for_the_group_is_no_failure() -> None:
+    taken = TaskError("SageMaker.SageMakerException", "already exists")
+    ending = train(createModelPackageGroup=in_turn(taken))
+    assert "ConfirmModelPackageGroup" in ending.states
+    assert ending.status == "SUCCEEDED"
+
+
+def test_a_group_that_cannot_be_created_is_reported_with_that_error() -> None:
+    denied = TaskError("SageMaker.AccessDeniedException", "not authorized to create")
+    absent = TaskError("SageMaker.SageMakerException", "does not exist")
+    ending = train(
+        createModelPackageGroup=in_turn(denied), describeModelPackageGroup=in_turn(absent)
+    )
+    assert (ending.error, ending.cause) == (denied.error, denied.cause)
+
+
+def test_a_second_attempt_shares_no_name_and_no_folder_with_the_first() -> None:
+    answer = obliging_aws()["lambda:invoke"]
+
+    def second(request: dict[str, Any]) -> Any:
+        reply = answer(request)
+        if "attempt" in reply["Payload"]:
+            reply["Payload"]["attempt"] = "2"
+        return reply
+
+    first, retried = train(), train(invoke=second)
+    for action in ("createProcessingJob", "createTrainingJob"):
+        for one, other in zip(
+            first.requests(f"sagemaker:{action}.sync"),
+            retried.requests(f"sagemaker:{action}.sync"),
+            strict=True,
+        ):
+            kind = action.removeprefix("create")
+            assert one[f"{kind}Name"] != other[f"{kind}Name"]
+    written = retried.requests("sagemaker:createProcessingJob.sync")[0]["ProcessingOutputConfig"]
+    assert written["Outputs"][0]["S3Output"]["S3Uri"] == f"{RUN_URI}/preprocess/2"
+    (package,) = retried.requests("aws-sdk:sagemaker:createModelPackage")
+    assert package["ClientToken"] == f"{RUN_ID}-2"
