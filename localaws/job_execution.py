@@ -18,7 +18,7 @@ _POLL_S = 0.1
 _PIECE_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
-_REASON_LINES = 5
+_REASON_LINES = 3
 
 STOPPED, TIMED_OUT = "stopped", "timed out"
 

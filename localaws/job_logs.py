@@ -121,6 +121,7 @@ class Recorder:
     """Takes a child's output in pieces; keeps lines, metrics and the tail."""
 
     stream: LogStream
+    limit_bytes: int = MAX_KEPT_BYTES
     definitions: Sequence[MetricDefinition] = ()
     metrics: dict[str, Metric] = field(default_factory=dict)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
@@ -135,7 +136,7 @@ class Recorder:
     def feed(self, piece: bytes) -> None:
         """Take the next piece of output."""
         with self._lock:
-            if self._kept_bytes >= MAX_KEPT_BYTES:
+            if self._kept_bytes >= self.limit_bytes:
                 self._drop(piece)
                 return
             *lines, self._partial = (self._partial + piece).split(b"\n")
@@ -167,8 +168,8 @@ class Recorder:
             self._write()
 
     def last_lines(self, count: int) -> list[str]:
-        """The last non-empty lines printed."""
-        return [line for line in self.tail if line.strip()][-count:]
+        """The last lines that say something: neither empty nor a traceback's underlining."""
+        return [line.strip() for line in self.tail if line.strip(" ^~")][-count:]
 
     def _keep(self, line: bytes) -> None:
         for start in range(0, max(len(line), 1), _MAX_LINE_BYTES):
@@ -203,7 +204,7 @@ class Recorder:
 
     def _close_truncated(self, partial: bytes) -> None:
         note = (
-            f"[the laptop's AWS keeps {MAX_KEPT_BYTES} bytes of a job's output; "
+            f"[the laptop's AWS keeps {self.limit_bytes} bytes of this output; "
             f"{self._dropped_bytes} bytes were left out here, the last lines follow]"
         )
         self._append(note)

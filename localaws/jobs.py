@@ -188,4 +188,4 @@ def _recorder(job: Job) -> Recorder:
         MetricDefinition.compiled(d["Name"], d["Regex"])
         for d in algorithm.get("MetricDefinitions") or []
     ]
-    return Recorder(LogStream(job.courier, job.kind.log_group, stream), definitions)
+    return Recorder(LogStream(job.courier, job.kind.log_group, stream), definitions=definitions)

@@ -79,6 +79,5 @@ def _check_requirements(path: Path) -> None:
     if missing:
         raise JobFailed(
             f"requirements.txt of the inference code asks for {', '.join(missing)}, which this "
-            f"laptop "
-            "does not have; install it in the environment that runs the laptop's AWS"
+            "laptop does not have; install it in the environment that runs the laptop's AWS"
         )

@@ -21,6 +21,7 @@ from localaws.sagemaker_store import STORE, Document, Place
 _MODULES = (
     "localaws.sagemaker_jobs",
     "localaws.sagemaker_models",
+    "localaws.sagemaker_endpoints",
     "localaws.sagemaker_registry",
     "localaws.sagemaker_tags",
 )
@@ -59,7 +60,7 @@ def install(context: Context) -> None:
         importlib.import_module(module)
     STORE.clear()
     sagemaker_shapes.service_model.cache_clear()
-    _mount(context, "sagemaker", application)
+    mount(context, "sagemaker", application)
     jobs.install(context)
 
 
@@ -70,7 +71,7 @@ def shutdown() -> None:
     jobs.shutdown()
 
 
-def _mount(context: Context, backend: str, served: Any) -> None:
+def mount(context: Context, backend: str, served: Any) -> None:
     """Put `served` where the gateway would put moto's application for `backend`."""
     applications: dict[str, Any] = vars(context.application)["_applications"]
     applications[backend] = served
