@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -30,6 +31,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_callback as callback,
 )
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 FOLDER = Path(__file__).parents[2] / "statemachines"
 SUBSTITUTIONS = {
@@ -128,7 +130,8 @@ def substituted(name: str) -> str:
 class _ScriptedTask(callback.StateTaskServiceCallback):  # type: ignore[misc]
     """A task of any service, answered by the script of the running test."""
 
-    answers: Answers
+    # Of the running test; a machine is parsed once for all of them.
+    answers: ClassVar[Answers]
 
     def __init__(self) -> None:
         super().__init__(supported_integration_patterns=set())
@@ -158,13 +161,29 @@ class _ScriptedTask(callback.StateTaskServiceCallback):  # type: ignore[misc]
         )
 
 
+_parse = AmazonStateLanguageParser.parse
+
+
+@cache
+def _parse_once(text: str) -> Any:
+    """A machine as the interpreter's program, which keeps nothing of an execution."""
+    return _parse(text)
+
+
 @contextmanager
 def _scripted(answers: Answers) -> Iterator[None]:
-    task = type("_Task", (_ScriptedTask,), {"answers": answers, "__module__": __name__})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(state_task_factory, "state_task_service_for", lambda service_name: task())
+        patch.setattr(_ScriptedTask, "answers", answers, raising=False)
+        patch.setattr(state_task_factory, "state_task_service_for", lambda **_: _ScriptedTask())
         patch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None))
+        patch.setattr(AmazonStateLanguageParser, "parse", staticmethod(_parse_once))
         yield
+
+
+@cache
+def _client() -> Any:
+    """One client for every execution: made inside the first mock, answered by each later one."""
+    return boto3.client("stepfunctions", region_name="us-east-1")
 
 
 def run(name: str, manifest: dict[str, Any], by_action: dict[str, Answer]) -> Ending:
@@ -172,7 +191,7 @@ def run(name: str, manifest: dict[str, Any], by_action: dict[str, Answer]) -> En
     answers = Answers(by_action)
     config: Any = {"stepfunctions": {"execute_state_machine": True}}
     with mock_aws(config=config), _scripted(answers):
-        client = boto3.client("stepfunctions", region_name="us-east-1")
+        client = _client()
         machine = client.create_state_machine(
             name=name,
             definition=_interpretable(substituted(name)),
