@@ -5,24 +5,21 @@ each JSONPath would be parsed again at every use.
 """
 
 import copy
+import marshal
+import re
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
 from localaws import moto_seams_machines as seams
 
-_SCALARS = (str, int, float, bool, type(None))
-
 
 def copy_json(value: Any) -> Any:
-    """A deep copy; fast for JSON values, right for any other."""
-    if isinstance(value, _SCALARS):
-        return value
-    if type(value) is dict:
-        return {key: copy_json(item) for key, item in value.items()}
-    if type(value) is list:
-        return [copy_json(item) for item in value]
-    return copy.deepcopy(value)
+    """A deep copy; through the interpreter's own serialisation when that can hold the value."""
+    try:
+        return marshal.loads(marshal.dumps(value))  # noqa: S302 - what was dumped just now
+    except ValueError:
+        return copy.deepcopy(value)
 
 
 @lru_cache(maxsize=256)
@@ -31,15 +28,62 @@ def program_of(definition: str) -> Any:
     return seams.AmazonStateLanguageParser.parse(definition)[0]
 
 
+_PLAIN_PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)+")
+
+
+def put_at(document: dict[str, Any], path: str, value: Any) -> bool:
+    """Put `value` at a plain path such as `$.a.b`; False for any other path, nothing done."""
+    if not _PLAIN_PATH.fullmatch(path):
+        return False
+    *parents, last = path.split(".")[1:]
+    place = document
+    for name in parents:
+        if not isinstance(place.get(name), dict):
+            place[name] = {}
+        place = place[name]
+    place[last] = value
+    return True
+
+
+def _put_result(path: Any, env: Any) -> None:
+    if path.result_path_src not in (None, "$") and isinstance(
+        env.states._states_data["input"], dict
+    ):
+        document = env.states.get_input()
+        if put_at(document, path.result_path_src, env.stack[-1]):
+            env.stack[-1] = document
+            return
+    _put_result_slowly(path, env)
+
+
+_put_result_slowly = seams.ResultPath._eval_body
+
+
 def install() -> None:
     """Put the quicker copies and caches into the interpreter."""
     quick_copy = SimpleNamespace(deepcopy=copy_json, copy=copy.copy)
     for module in seams.COPY_USERS:
         seams.rebind(module, "copy", quick_copy)
-    parse = lru_cache(maxsize=4096)(seams.json_path.parse)
-    seams.rebind(seams.json_path, "parse", parse)
+    for module in (seams.json_path, seams.result_path):
+        seams.rebind(module, "parse", lru_cache(maxsize=4096)(module.parse))
+    seams.rebind(seams.ResultPath, "_eval_body", _put_result)
+    seams.rebind(
+        seams.StepFunctionsParserBackend, "_validate_definition", staticmethod(_check_grammar)
+    )
     for noisy in ("_log_failure_event_exception", "_log_exception", "_log_evaluation_step"):
         seams.rebind(seams.EvalComponent, noisy, _say_nothing)
+
+
+def _check_grammar(definition: str) -> None:
+    """Parse a new definition, once: its first execution finds it parsed."""
+    try:
+        program_of(definition)
+    except seams.ASLParserException as error:
+        said = f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {error}'"
+        raise seams.api.InvalidDefinition(message=said) from error
+    except (ValueError, RuntimeError, TypeError) as error:
+        said = f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {error!r}'"
+        raise seams.api.InvalidDefinition(message=said) from error
 
 
 def _say_nothing(*_args: Any, **_kwargs: Any) -> None:

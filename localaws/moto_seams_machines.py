@@ -36,6 +36,8 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
     StatesErrorNameType,
 )
+from moto.stepfunctions.parser.asl.component.common.path import result_path
+from moto.stepfunctions.parser.asl.component.common.path.result_path import ResultPath
 from moto.stepfunctions.parser.asl.component.common.retry.max_attempts_decl import (
     MaxAttemptsOutcome,
 )
@@ -160,7 +162,13 @@ CLIENT_USERS: tuple[ModuleType, ...] = (
 )
 
 # Modules that copy JSON values with `copy.deepcopy`.
-COPY_USERS: tuple[ModuleType, ...] = (eval_states, execute_state, string_expression, event_manager)
+COPY_USERS: tuple[ModuleType, ...] = (
+    eval_states,
+    execute_state,
+    string_expression,
+    event_manager,
+    result_path,
+)
 
 
 def rebind(owner: object, name: str, value: object) -> Any:
@@ -218,6 +226,7 @@ __all__ = [
     "ProgramStopped",
     "ProgramTimedOut",
     "ResourceCondition",
+    "ResultPath",
     "RetrierDecl",
     "RetrierOutcome",
     "StateCredentials",
@@ -252,6 +261,7 @@ __all__ = [
     "map_writer",
     "rebind",
     "register_service",
+    "result_path",
     "state_task_factory",
     "state_task_lambda",
     "stepfunctions_parser_backends",
