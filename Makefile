@@ -35,7 +35,7 @@ check: .venv/.development tools-asl ## format, lint, types, imports and contract
 	@$(RUN) ruff format --check --quiet . || { echo "run: $(VENV)/bin/ruff format ." >&2; exit 1; }
 	@$(RUN) ruff check --quiet .
 	@$(RUN) mypy --no-error-summary
-	@$(RUN) $(PY) -m pytest -q tests/contracts
+	@$(RUN) $(PY) -m pytest -q tests/contracts --ignore-glob='*/test_statemachines_[it]*' # those run the machines
 
 bench: .venv/.development .signalbox/.layers ## the numbers of benchmarks/
 	@$(RUN) $(PY) -m benchmarks $(BENCH)
