@@ -1,4 +1,4 @@
-"""The whole story: release, upload, approve, predict in batch and from an endpoint, all the same."""
+"""The whole story: release, upload, approve, and the same predictions three ways."""
 
 import json
 from collections.abc import Callable
