@@ -1,7 +1,7 @@
 """Signalbox's speed on this machine, as ratios to the same scripts run by hand.
 
     make bench                                    everything, a few minutes
-    python -m benchmarks.bench --repeats 3 --only run noop
+    python -m benchmarks --repeats 3 --only run noop
 
 Every ratio compares two things measured in turn in this one run. Rows: (a) three scripts by hand,
 (b) a whole released run on a warm laptop, (c) `signalbox demo` from nothing, (d) = (b) at other
@@ -192,7 +192,7 @@ def bench_sizes(report: Report) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the rows there")
     parser.add_argument("--only", nargs="*", choices=("run", "demo", "noop", "real", "sizes"))
