@@ -56,7 +56,7 @@ def shutdown() -> None:
         _clients.context = None
 
 
-def client_as(  # noqa: PLR0913 - each argument is one part of who acts for whom
+def client_as(
     role_arn: str,
     service_principal: str,
     service: str,
@@ -151,16 +151,8 @@ def _send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
     close = getattr(chunks, "close", None)
     if close is not None:
         close()
-    return AWSResponse(request.url, status[0], _LowerDict(status[1]), _Body(body))
-
-
-class _LowerDict(dict[str, str]):
-    """Response headers with case-blind look-up, as botocore expects of urllib3."""
-
-    def __init__(self, pairs: list[tuple[str, str]]) -> None:
-        super().__init__()
-        for name, value in pairs:
-            self[name.lower()] = str(value)
+    headers: Any = {name.lower(): str(value) for name, value in status[1]}
+    return AWSResponse(request.url, status[0], headers, _Body(body))
 
 
 class _Body(io.BytesIO):

@@ -35,9 +35,10 @@ class AccessDeniedByLocalAws(LocalAwsError):
         self.action = action
         self.resource = resource
         self.reason = reason
+        clause = reason if reason.startswith(("because ", "with ")) else f"because {reason}"
         super().__init__(
             f"User: {principal} is not authorized to perform: {action} "
-            f"on resource: {resource} because {reason}"
+            f"on resource: {resource} {clause}"
         )
 
 

@@ -4,16 +4,18 @@ Sessions are kept by iam_identity; whether a role may be assumed is the caller's
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC
+from typing import Any
 from xml.sax.saxutils import escape
 
-from localaws import iam_identity
+from localaws import iam_identity, moto_seams
 from localaws.errors import UnsupportedByLocalAws
 from localaws.iam_identity import Credentials, Principal
-from localaws.wire import WireRequest
+from localaws.iam_requirement import tags_of
+from localaws.wire import AwsError, WireRequest
 
-AssumeRole = Callable[[Principal, dict[str, str]], Credentials]
+AssumeRole = Callable[[Principal, Mapping[str, Any]], Credentials]
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
@@ -24,11 +26,33 @@ def answer(
     if request.operation == "GetCallerIdentity":
         inner = _identity(principal)
     elif request.operation == "AssumeRole":
+        _validate(request.parameters)
         inner = _assumed(assume_role(principal, request.parameters))
     else:
         raise UnsupportedByLocalAws("sts", request.operation)
     body = _envelope(request.operation, inner).encode()
     return 200, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))], body
+
+
+def _validate(parameters: Mapping[str, Any]) -> None:
+    for name in ("RoleArn", "RoleSessionName"):
+        if not parameters.get(name):
+            raise AwsError("ValidationError", f"AssumeRole needs {name}")
+    if not 900 <= int(parameters.get("DurationSeconds", 3600)) <= 43200:
+        raise AwsError("ValidationError", "DurationSeconds must be from 900 to 43200")
+
+
+def session_tags(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Tags that the caller puts on the session."""
+    return tags_of(parameters)
+
+
+def session_policies(parameters: Mapping[str, Any], account: str) -> tuple[str, ...]:
+    """Documents that limit the session: the inline one and the managed ones."""
+    arns = [v for k, v in parameters.items() if k.startswith("PolicyArns.member.")]
+    documents = [moto_seams.managed_policy_document(account, arn) for arn in arns]
+    inline = [parameters["Policy"]] if parameters.get("Policy") else []
+    return tuple(inline + documents)
 
 
 def _identity(principal: Principal) -> str:

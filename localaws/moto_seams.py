@@ -5,14 +5,17 @@ pinned exactly, so a name that moved shows as a failing smoke test and not at ru
 """
 
 import importlib
+import json
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from localaws.context import WsgiApplication
+from localaws.context import ACCOUNT_ID, WsgiApplication
 
 # --- server: start-up ---------------------------------------------------------------------------
+
+DEFAULT_ACCOUNT = ACCOUNT_ID
 
 _BATCH_MODULE = (
     "moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_batch"
@@ -124,3 +127,192 @@ def find_access_key(key_id: str) -> tuple[str, dict[str, Any], str] | None:
                     described = {"name": user.name, "arn": user.arn, "id": user.id, "tags": tags}
                     return account, described, key.secret_access_key
     return None
+
+
+def managed_policy_document(account: str, arn: str) -> str:
+    """The current text of a managed policy; one that is not there allows nothing."""
+    load_aws_managed(account, arn)
+    policy = iam_store(account).managed_policies.get(arn)
+    if policy is None:
+        return '{"Statement": []}'
+    return str(next(v.document for v in policy.versions if v.is_default))
+
+
+def load_aws_managed(account: str, arn: str) -> None:
+    """Read AWS's own policies into the store the first time one is needed (some 30 MB)."""
+    if not arn.startswith("arn:aws:iam::aws:policy/"):
+        return
+    store = iam_store(account)
+    if arn in store.managed_policies:
+        return
+    from moto.core.config import default_user_config
+
+    default_user_config["iam"] = {"load_aws_managed_policies": True}
+    for policy in store._init_aws_policies():
+        store.managed_policies.setdefault(policy.arn, policy)
+
+
+def create_user(account: str, name: str, user_id: str, policy: str) -> None:
+    """An IAM user with one inline policy, made without asking anyone."""
+    store = iam_store(account)
+    user = store.create_user("us-east-1", name)
+    user = user[0] if isinstance(user, tuple) else user
+    user.id = user_id
+    user.put_policy("everything", policy)
+
+
+def create_role(account: str, name: str, trust: str, policy: str) -> None:
+    """An IAM role with one inline policy, made without asking anyone."""
+    store = iam_store(account)
+    store.create_role(name, trust, "/", None, "made by the laptop", [], "3600")
+    store.put_role_policy(name, "everything", policy)
+
+
+# --- iam: what resources say about who may use them -----------------------------------------------
+
+
+def bucket_owner(bucket: str) -> str:
+    """The account that owns a bucket, "" when there is none."""
+    from moto.s3.models import s3_backends
+
+    owner: tuple[str, str] | None = s3_backends.bucket_accounts.get(bucket)
+    return owner[1] if owner else ""
+
+
+def _bucket(name: str) -> Any:
+    from moto.s3.models import s3_backends
+
+    owner = bucket_owner(name)
+    return s3_backends[owner]["aws"].buckets.get(name) if owner else None
+
+
+def _object(bucket: str, key: str, version: str | None) -> Any:
+    found = _bucket(bucket)
+    if found is None:
+        return None
+    if version is None:
+        return found.keys.get(key)
+    versions = found.keys.getlist(key, default=[])
+    return next((v for v in versions if str(v.version_id) == version), None)
+
+
+def object_exists(bucket: str, key: str, version: str | None = None) -> bool:
+    """Whether an object (not a delete marker) is stored."""
+    return hasattr(_object(bucket, key, version), "encryption")
+
+
+def object_key(bucket: str, key: str, version: str | None = None) -> str:
+    """The customer key an object is encrypted with, "" for none."""
+    found = _object(bucket, key, version)
+    if getattr(found, "encryption", None) != "aws:kms":
+        return ""
+    return str(found.kms_key_id or "")
+
+
+def _bucket_encryption(bucket: str) -> dict[str, Any]:
+    found = _bucket(bucket)
+    rule: dict[str, Any] = ((found.encryption if found else None) or {}).get("Rule", {})
+    return rule
+
+
+def bucket_default_key(bucket: str) -> str:
+    """The customer key that a bucket encrypts with unless told otherwise, "" for none."""
+    default = _bucket_encryption(bucket).get("ApplyServerSideEncryptionByDefault", {})
+    return str(default.get("KMSMasterKeyID") or "")
+
+
+def bucket_uses_bucket_key(bucket: str) -> bool:
+    """Whether S3 Bucket Keys are on, which changes the encryption context of key use."""
+    return str(_bucket_encryption(bucket).get("BucketKeyEnabled", "false")).lower() == "true"
+
+
+def kms_key_arn(account: str, region: str, key: str) -> str | None:
+    """The ARN of a customer key given by id, alias or ARN; None when it is not known here."""
+    from moto.kms.models import kms_backends
+
+    if key.startswith("arn:"):
+        region, account = key.split(":")[3:5]
+    store = kms_backends[account][region]
+    name = key.split(":", 5)[5] if key.startswith("arn:") else key
+    if name.startswith("alias/aws/"):
+        return None
+    found = store.get_key_id_from_alias(name) if name.startswith("alias/") else name
+    stored = store.keys.get((found or "").removeprefix("key/"))
+    return str(stored.arn) if stored else None
+
+
+def message_key(service: str, arn: str) -> str:
+    """The key that a topic or queue is encrypted with, "" for none."""
+    region, account = arn.split(":")[3:5]
+    if service == "sns":
+        topic = _topics(account, region).get(arn)
+        return str(getattr(topic, "kms_master_key_id", "") or "")
+    queue = _queues(account, region).get(arn.rpartition(":")[2])
+    return str(getattr(queue, "kms_master_key_id", "") or "")
+
+
+def _topics(account: str, region: str) -> dict[str, Any]:
+    from moto.sns.models import sns_backends
+
+    topics: dict[str, Any] = sns_backends[account][region].topics
+    return topics
+
+
+def _queues(account: str, region: str) -> dict[str, Any]:
+    from moto.sqs.models import sqs_backends
+
+    queues: dict[str, Any] = sqs_backends[account][region].queues
+    return queues
+
+
+def resource_policy(service: str, arn: str) -> str | None:
+    """The policy document attached to a resource, None when it has none."""
+    reader = _POLICY_READERS.get(service)
+    return reader(arn) if reader and arn.count(":") >= 5 else None
+
+
+def _bucket_policy(arn: str) -> str | None:
+    found = _bucket(arn.removeprefix("arn:aws:s3:::").partition("/")[0])
+    return found.policy.decode() if found is not None and found.policy else None
+
+
+def _topic_policy(arn: str) -> str | None:
+    region, account = arn.split(":")[3:5]
+    topic = _topics(account, region).get(arn)
+    return str(topic.policy) if topic else None
+
+
+def _queue_policy(arn: str) -> str | None:
+    region, account, name = arn.split(":")[3:6]
+    policy = getattr(_queues(account, region).get(name), "policy", None)
+    return str(policy) if policy else None
+
+
+def _key_policy(arn: str) -> str | None:
+    from moto.kms.models import kms_backends
+
+    region, account, name = arn.split(":")[3:6]
+    key = kms_backends[account][region].keys.get(name.removeprefix("key/"))
+    return str(key.policy) if key else None
+
+
+def _function_policy(arn: str) -> str | None:
+    from moto.awslambda.models import lambda_backends
+
+    region, account = arn.split(":")[3:5]
+    plain = ":".join(arn.split(":")[:7])
+    functions = lambda_backends[account][region].list_functions("ALL")
+    statements: list[dict[str, Any]] = []
+    for function in functions:
+        if function.function_arn == plain:
+            statements += [s for s in function.policy.statements if s not in statements]
+    return json.dumps({"Statement": statements}) if statements else None
+
+
+_POLICY_READERS: dict[str, Callable[[str], str | None]] = {
+    "s3": _bucket_policy,
+    "sns": _topic_policy,
+    "sqs": _queue_policy,
+    "kms": _key_policy,
+    "lambda": _function_policy,
+}

@@ -115,8 +115,22 @@ def _bind(config: Config) -> Any:
         request_queue_size=256,
         shutdown_timeout=1,
     )
-    http.prepare()
+    # Worker threads inherit "daemon" from the thread that starts them; as daemons they cannot keep
+    # a process alive whose main thread died of an error before it could stop the server.
+    failures: list[BaseException] = []
+    starter = threading.Thread(target=_prepare, args=(http, failures), daemon=True)
+    starter.start()
+    starter.join()
+    if failures:
+        raise PortInUseError(config.port) from failures[0]
     return http
+
+
+def _prepare(http: Any, failures: list[BaseException]) -> None:
+    try:
+        http.prepare()
+    except OSError as error:
+        failures.append(error)
 
 
 def _refuse_a_taken_port(port: int) -> None:

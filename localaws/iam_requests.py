@@ -1,0 +1,275 @@
+"""From a request to what it needs permission for: actions, resources, condition keys.
+
+The rows of iam_tables cover most operations; what a row cannot say is in a function per service
+here. S3 has its own module. Sources: Service Authorization Reference (read 2026-11).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from localaws import iam_requests_s3, iam_tables, moto_seams
+from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
+from localaws.wire import WireRequest
+
+Parameters = Mapping[str, Any]
+Special = Callable[[str, Parameters, Place], list[str]]
+"""(operation, parameters, place) -> resources of an operation that no row can describe."""
+
+
+def requirements(request: WireRequest, place: Place) -> list[Requirement]:
+    """All that the caller of `request` must be allowed to do, in the order it is checked."""
+    if request.service.name == "s3":
+        return iam_requests_s3.requirements(request, place)
+    found = list(_direct(request, place))
+    found += _tagging(request, found)
+    found += _passed_roles(request, found)
+    found += _layers(request)
+    found += _keys(request, place)
+    return found
+
+
+def _direct(request: WireRequest, place: Place) -> Iterator[Requirement]:
+    service, operation = request.service.name, request.operation
+    action = f"{service}:{operation}"
+    action = iam_tables.ACTION_NAMES.get(action, action)
+    context = tag_context(tags_of(request.parameters)) | _own_keys(action, request)
+    for resource in _resources(service, operation, request.parameters, place):
+        yield Requirement(action, resource, context)
+
+
+def _resources(service: str, operation: str, parameters: Parameters, place: Place) -> list[str]:
+    special = _SPECIAL.get(service)
+    resources = special(operation, parameters, place) if special else []
+    return resources or _from_rows(service, operation, parameters, place) or ["*"]
+
+
+def _from_rows(service: str, operation: str, parameters: Parameters, place: Place) -> list[str]:
+    found = []
+    for template in _ROWS.get((service, operation), ()):
+        text = fill(template.replace("{account}", place.account), parameters)
+        if text.startswith("arn:"):
+            found.append(text)
+        elif text:
+            found.append(place.arn(service, text.replace("//", "/")))
+    return found
+
+
+def _rows() -> dict[tuple[str, str], tuple[str, ...]]:
+    rows: dict[tuple[str, str], tuple[str, ...]] = {}
+    for service, table in iam_tables.TABLES.items():
+        for template, operations in table.items():
+            for operation in operations.split():
+                rows[service, operation] = (*rows.get((service, operation), ()), template)
+    return rows
+
+
+_ROWS = _rows()
+
+
+def _lambda(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    name = str(parameters.get("FunctionName", ""))
+    if not name or (("lambda", operation) not in _ROWS):
+        return []
+    arn = name if name.startswith("arn:") else place.arn("lambda", f"function:{_function(name)}")
+    qualifier = parameters.get("Qualifier")
+    invoked = operation in ("Invoke", "InvokeAsync") and qualifier and arn.count(":") == 6
+    return [f"{arn}:{qualifier}" if invoked else arn]
+
+
+def _function(name: str) -> str:
+    return name.partition(":function:")[2] if ":function:" in name else name
+
+
+def _sqs(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    url, name = str(parameters.get("QueueUrl", "")), parameters.get("QueueName")
+    if operation in ("ListQueues", "ListMessageMoveTasks", "StartMessageMoveTask"):
+        return ["*"]
+    if name:
+        return [place.arn("sqs", str(name))]
+    *_, account, queue = url.rstrip("/").split("/") if url.count("/") > 1 else ("", "", url)
+    return [f"arn:aws:sqs:{place.region}:{account or place.account}:{queue}"]
+
+
+def _ssm(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    names = parameters.get("Names")
+    if operation in ("GetParameters", "DeleteParameters") and names:
+        return [_parameter(str(name), place) for name in names]
+    name = str(parameters.get("Name") or parameters.get("Path") or "")
+    if ("ssm", operation) in _ROWS and name:
+        return [_parameter(name, place)]
+    return []
+
+
+def _parameter(name: str, place: Place) -> str:
+    return name if name.startswith("arn:") else place.arn("ssm", f"parameter/{name.lstrip('/')}")
+
+
+def _kms(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    key = str(parameters.get("KeyId") or parameters.get("TargetKeyId") or "")
+    arns = [moto_seams.kms_key_arn(place.account, place.region, key) or key] if key else []
+    alias = parameters.get("AliasName")
+    if alias and operation in ("CreateAlias", "DeleteAlias", "UpdateAlias"):
+        arns.append(place.arn("kms", str(alias)))
+    return [arn if arn.startswith("arn:") else place.arn("kms", f"key/{arn}") for arn in arns]
+
+
+def _events(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    if operation == "PutEvents":
+        buses = list(reach(parameters, "Entries.EventBusName")) or ["default"]
+        return [_bus(bus, place) for bus in dict.fromkeys(buses)]
+    rule = parameters.get("Rule") or ("Rule" in operation and parameters.get("Name"))
+    if operation in _RULE_OPERATIONS and rule:
+        bus = str(parameters.get("EventBusName") or "default").rpartition("/")[2]
+        middle = "" if bus == "default" else f"{bus}/"
+        return [place.arn("events", f"rule/{middle}{rule}")]
+    if operation in ("CreateEventBus", "DeleteEventBus", "DescribeEventBus", "PutPermission"):
+        return [_bus(str(parameters.get("Name") or "default"), place)]
+    return [str(parameters["ResourceARN"])] if "ResourceARN" in parameters else []
+
+
+_RULE_OPERATIONS = frozenset(
+    [
+        "PutRule",
+        "DescribeRule",
+        "DeleteRule",
+        "EnableRule",
+        "DisableRule",
+        "PutTargets",
+        "RemoveTargets",
+        "ListTargetsByRule",
+    ]
+)
+
+
+def _bus(name: str, place: Place) -> str:
+    return name if name.startswith("arn:") else place.arn("events", f"event-bus/{name}")
+
+
+def _iam(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    prefix = f"arn:aws:iam::{place.account}:"
+    if "RoleName" in parameters and "InstanceProfileName" not in parameters:
+        return [_role_arn(str(parameters["RoleName"]), parameters, place)]
+    if "PolicyArn" in parameters and "UserName" not in parameters:
+        return [str(parameters["PolicyArn"])]
+    path = str(parameters.get("Path", "/"))
+    for name, kind in (("PolicyName", "policy"), ("UserName", "user"), ("GroupName", "group")):
+        if name in parameters and (kind != "policy" or operation == "CreatePolicy"):
+            return [f"{prefix}{kind}{path}{parameters[name]}"]
+    profile = parameters.get("InstanceProfileName")
+    return [f"{prefix}instance-profile/{profile}"] if profile else []
+
+
+def _role_arn(name: str, parameters: Parameters, place: Place) -> str:
+    role = moto_seams.find_role(place.account, name)
+    if role is not None:
+        return role.arn
+    return f"arn:aws:iam::{place.account}:role{parameters.get('Path', '/')}{name}"
+
+
+def _logs(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    group = str(parameters.get("logGroupIdentifier", ""))
+    if group.startswith("arn:") and ("logs", operation) in _ROWS:
+        stream = parameters.get("logStreamName", "")
+        return [f"{group.removesuffix(':*')}:log-stream:{stream}"]
+    return []
+
+
+_SPECIAL: Mapping[str, Special] = {
+    "lambda": _lambda,
+    "sqs": _sqs,
+    "ssm": _ssm,
+    "kms": _kms,
+    "events": _events,
+    "iam": _iam,
+    "logs": _logs,
+}
+
+
+def _own_keys(action: str, request: WireRequest) -> dict[str, tuple[str, ...]]:
+    """Condition keys of one service that its callers' policies may ask for."""
+    names = _CONDITION_KEYS.get(action, {})
+    found = {key: tuple(reach(request.parameters, path)) for key, path in names.items()}
+    return {key: values for key, values in found.items() if values}
+
+
+_CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
+    "sns:Subscribe": {"sns:protocol": "Protocol", "sns:endpoint": "Endpoint"},
+    "events:PutTargets": {"events:targetarn": "Targets.Arn"},
+    "events:PutEvents": {
+        "events:source": "Entries.Source",
+        "events:detail-type": "Entries.DetailType",
+    },
+    "lambda:AddPermission": {"lambda:principal": "Principal"},
+    "lambda:CreateFunction": {"lambda:layer": "Layers"},
+    "lambda:UpdateFunctionConfiguration": {"lambda:layer": "Layers"},
+    "iam:AttachRolePolicy": {"iam:policyarn": "PolicyArn"},
+    "iam:DetachRolePolicy": {"iam:policyarn": "PolicyArn"},
+    "iam:CreateRole": {"iam:permissionsboundary": "PermissionsBoundary"},
+    "iam:PutRolePermissionsBoundary": {"iam:permissionsboundary": "PermissionsBoundary"},
+    "sagemaker:CreateModelPackage": {
+        "sagemaker:modelapprovalstatus": "ModelApprovalStatus",
+    },
+    "sagemaker:UpdateModelPackage": {
+        "sagemaker:modelapprovalstatus": "ModelApprovalStatus",
+    },
+    "cloudwatch:PutMetricData": {"cloudwatch:namespace": "Namespace"},
+}
+
+
+def _tagging(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:
+    """SageMaker asks for AddTags as well when something is created with tags."""
+    if request.service.name != "sagemaker" or not request.operation.startswith("Create"):
+        return []
+    if not request.parameters.get("Tags"):
+        return []
+    context = tag_context(tags_of(request.parameters))
+    return [Requirement("sagemaker:AddTags", direct[-1].resource, context)]
+
+
+def _layers(request: WireRequest) -> list[Requirement]:
+    """A function's layers are read with the permissions of whoever configures it."""
+    if request.operation not in ("CreateFunction", "UpdateFunctionConfiguration"):
+        return []
+    layers = reach(request.parameters, "Layers")
+    return [Requirement("lambda:GetLayerVersion", layer) for layer in layers]
+
+
+_PASSING = ("Create", "Update", "Put")
+
+
+def _passed_roles(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:
+    service = request.service.name
+    if not request.operation.startswith(_PASSING):
+        return []
+    paths = iam_tables.PASSED_ROLES.get(service, ())
+    roles = [role for path in paths for role in reach(request.parameters, path)]
+    context = {
+        "iam:passedtoservice": (f"{service}.amazonaws.com",),
+        "iam:associatedresourcearn": tuple(r.resource for r in direct[:1]),
+    }
+    return [Requirement("iam:PassRole", role, context) for role in dict.fromkeys(roles)]
+
+
+def _keys(request: WireRequest, place: Place) -> list[Requirement]:
+    """What an encrypted topic or queue asks of those who send to it or receive from it."""
+    actions = _MESSAGE_KEY_ACTIONS.get((request.service.name, request.operation), ())
+    if not actions:
+        return []
+    service = request.service.name
+    resource = _resources(service, request.operation, request.parameters, place)[0]
+    key = moto_seams.message_key(service, resource)
+    arn = moto_seams.kms_key_arn(place.account, place.region, key) if key else None
+    if arn is None or key.startswith("alias/aws/"):
+        return []
+    via = {"kms:viaservice": (f"{service}.{place.region}.amazonaws.com",)}
+    return [Requirement(action, arn, via) for action in actions]
+
+
+_SEND = ("kms:GenerateDataKey", "kms:Decrypt")
+_MESSAGE_KEY_ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("sns", "Publish"): _SEND,
+    ("sns", "PublishBatch"): _SEND,
+    ("sqs", "SendMessage"): _SEND,
+    ("sqs", "SendMessageBatch"): _SEND,
+    ("sqs", "ReceiveMessage"): ("kms:Decrypt",),
+}
