@@ -76,6 +76,16 @@ def _active() -> LambdaHooks:
     return _hooks
 
 
+def _tell_changed(function: Any) -> None:
+    if _hooks is not None:
+        _hooks.changed(function)
+
+
+def _tell_deleted(arn: str) -> None:
+    if _hooks is not None:
+        _hooks.deleted(arn)
+
+
 def _is_patched() -> bool:
     from moto.awslambda.models import LambdaFunction
 
@@ -103,7 +113,7 @@ def _patch_settings() -> None:
         if "EphemeralStorage" in updates:
             self.ephemeral_storage = updates["EphemeralStorage"]["Size"]
         answer: dict[str, Any] = configured(self, updates)
-        _active().changed(self)
+        _tell_changed(self)
         return answer
 
     def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
@@ -164,7 +174,7 @@ def _patch_backend() -> None:
 
     def create_function(self: Any, spec: dict[str, Any]) -> Any:
         function = made(self, spec)
-        _active().changed(self.get_function(spec["FunctionName"]))
+        _tell_changed(self.get_function(spec["FunctionName"]))
         return function
 
     def update_function_code(self: Any, name: str, qualifier: str, body: dict[str, Any]) -> Any:
@@ -172,13 +182,13 @@ def _patch_backend() -> None:
         if body.get("Architectures"):
             function.architectures = body["Architectures"]
         answer = coded(self, name, qualifier, body)
-        _active().changed(self.get_function(name, qualifier))
+        _tell_changed(self.get_function(name, qualifier))
         return answer
 
     def delete_function(self: Any, name: str, qualifier: str | None = None) -> None:
         arn = self.get_function(name, qualifier).function_arn
         deleted(self, name, qualifier)
-        _active().deleted(arn)
+        _tell_deleted(arn)
 
     def put_function_event_invoke_config(
         self: Any, function_name: str, config: dict[str, Any]
