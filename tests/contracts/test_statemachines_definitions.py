@@ -11,6 +11,7 @@ from tests.contracts.machine_harness import FOLDER, SUBSTITUTIONS, definition, s
 from tests.contracts.request_shapes import UNKNOWN, operation_named, violations
 
 MACHINES = ("training", "inference")
+WORKLOADS_PAGE = FOLDER.parent / "docs/workloads.md"
 VALIDATOR = FOLDER.parent / ".tools/asl/node_modules/.bin/asl-validator"
 
 # Step Functions Developer Guide, "Integrating Amazon SageMaker AI": the optimised APIs, and those
@@ -129,6 +130,11 @@ def test_every_error_name_is_known(machine: str, name: str, state: dict[str, Any
 def test_every_ending_of_a_machine_is_used() -> None:
     used = {error for case in all_states() for error in error_names(case.values[2])}
     assert used >= MACHINE_ERRORS | AWS_ERRORS
+
+
+def test_every_ending_of_a_machine_is_explained_to_its_reader() -> None:
+    explained = re.findall(r"^\| `(\w+)`", WORKLOADS_PAGE.read_text(), re.MULTILINE)
+    assert set(explained) >= MACHINE_ERRORS
 
 
 @pytest.mark.parametrize("machine", MACHINES)
