@@ -10,20 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import clients, events
-from localaws.server import Config, LaptopServer
+from localaws.server import LaptopServer
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopServer]:
-    state = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("localaws.server.MODULES", ("localaws.iam", "localaws.events"))
-        running = LaptopServer(Config(port=0, state_dir=state, time_scale=6000)).start()
-    yield running
-    running.stop()
 
 
 def client(service: str) -> Any:
@@ -120,7 +110,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(server: LaptopServer, request: pytest.FixtureRequest) -> Bench:
+def bench(laptop: LaptopServer, request: pytest.FixtureRequest) -> Bench:
     return Bench(str(request.node.name))
 
 
@@ -270,7 +260,7 @@ def test_a_bad_entry_is_refused_by_itself(bench: Bench, entry: dict[str, Any], c
     assert bench.put(**entry)["ErrorCode"] == code
 
 
-def test_a_pattern_can_be_tried_against_an_event(server: LaptopServer):
+def test_a_pattern_can_be_tried_against_an_event(laptop: LaptopServer):
     event = {
         "id": "1",
         "account": ACCOUNT,
@@ -300,7 +290,7 @@ def test_a_pattern_can_be_tried_against_an_event(server: LaptopServer):
     ],
 )
 def test_a_rule_that_cannot_work_is_refused(
-    server: LaptopServer, request_: dict[str, str], code: str
+    laptop: LaptopServer, request_: dict[str, str], code: str
 ):
     with pytest.raises(ClientError) as refused:
         client("events").put_rule(Name="bad", **request_)
@@ -361,7 +351,7 @@ def bucket(name: str, *, versioned: bool = True) -> str:
 
 
 @pytest.fixture
-def heard(server: LaptopServer) -> Iterator[list[dict[str, Any]]]:
+def heard(laptop: LaptopServer) -> Iterator[list[dict[str, Any]]]:
     found: list[dict[str, Any]] = []
     stop = events.subscribe(lambda e: found.append(e) if e["source"] == "aws.s3" else None)
     yield found

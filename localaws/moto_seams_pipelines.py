@@ -1,0 +1,48 @@
+"""The part of `moto_seams` that belongs to CodePipeline: its operations are served by the laptop.
+
+moto keeps nothing of CodePipeline; only its dispatch of requests is used. Every private name has a
+smoke test in `tests/localaws/test_pipelines_seams.py`.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from localaws import iam_identity
+from localaws.pipeline_api import Caller
+from localaws.wire import AwsError
+
+Serve = Callable[[str, Caller, dict[str, Any]], dict[str, Any]]
+
+
+def install(operations: list[str], serve: Serve) -> None:
+    """Answer each of `operations` (as `CreatePipeline`) with `serve`."""
+    from moto.codepipeline.responses import CodePipelineResponse
+
+    for operation in operations:
+        setattr(CodePipelineResponse, method_name(operation), _method(operation, serve))
+
+
+def method_name(operation: str) -> str:
+    """moto's name for an operation: `CreatePipeline` is `create_pipeline`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+
+
+def _method(operation: str, serve: Serve) -> Callable[[Any], str]:
+    def method(self: Any) -> str:
+        from moto.core.exceptions import JsonRESTError
+
+        try:
+            return json.dumps(serve(operation, _caller(self), json.loads(self.body or "{}")))
+        except AwsError as error:
+            raise JsonRESTError(error.code, error.message) from error
+
+    return method
+
+
+def _caller(handler: Any) -> Caller:
+    found = re.search(r"Credential=([^/]+)/", handler.headers.get("Authorization", ""))
+    credentials = iam_identity._known.get(found[1]) if found else None
+    arn = credentials.principal.arn if credentials is not None else ""
+    return Caller(arn, handler.current_account, handler.region)

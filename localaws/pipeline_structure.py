@@ -1,0 +1,223 @@
+"""Turns a pipeline's declaration into a checked specification.
+
+Pure. The rules are those of the CodePipeline user guide, "Pipeline structure reference" and
+"Requirements for action structure" (read 2026-11-21); a broken one is InvalidStructureException or
+InvalidStageDeclarationException / InvalidActionDeclarationException as on AWS.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from localaws.errors import UnsupportedByLocalAws
+from localaws.pipeline_model import ActionSpec, PipelineSpec, StageSpec, Store
+from localaws.wire import AwsError
+
+S3_SOURCE = ("Source", "S3")
+LAMBDA = ("Invoke", "Lambda")
+STEP_FUNCTIONS = ("Invoke", "StepFunctions")
+APPROVAL = ("Approval", "Manual")
+
+_ARTIFACTS: Mapping[tuple[str, str], tuple[range, range]] = {
+    S3_SOURCE: (range(1), range(1, 2)),
+    LAMBDA: (range(6), range(6)),
+    STEP_FUNCTIONS: (range(2), range(2)),
+    APPROVAL: (range(1), range(1)),
+}
+"""How many input and output artifacts each kind of action takes."""
+
+_REQUIRED: Mapping[tuple[str, str], tuple[str, ...]] = {
+    S3_SOURCE: ("S3Bucket", "S3ObjectKey"),
+    LAMBDA: ("FunctionName",),
+    STEP_FUNCTIONS: ("StateMachineArn",),
+    APPROVAL: (),
+}
+_KNOWN: Mapping[tuple[str, str], frozenset[str]] = {
+    S3_SOURCE: frozenset(
+        {"S3Bucket", "S3ObjectKey", "PollForSourceChanges", "AllowOverrideForS3ObjectKey"}
+    ),
+    LAMBDA: frozenset({"FunctionName", "UserParameters"}),
+    STEP_FUNCTIONS: frozenset({"StateMachineArn", "ExecutionNamePrefix", "InputType", "Input"}),
+    APPROVAL: frozenset({"NotificationArn", "CustomData", "ExternalEntityLink"}),
+}
+
+
+def read(declaration: Mapping[str, Any]) -> PipelineSpec:
+    """The specification; raises AwsError, or UnsupportedByLocalAws for what is not done here."""
+    _refuse_unsupported(declaration)
+    stages = tuple(_stage(stage) for stage in declaration["stages"])
+    spec = PipelineSpec(
+        name=declaration["name"],
+        role_arn=declaration["roleArn"],
+        store=_store(declaration),
+        stages=stages,
+        variables={v["name"]: v.get("defaultValue") for v in declaration.get("variables") or ()},
+        mode=declaration.get("executionMode") or "SUPERSEDED",
+    )
+    _check_variables(declaration)
+    _check_stages(spec)
+    _check_wiring(spec)
+    return spec
+
+
+def _refuse_unsupported(declaration: Mapping[str, Any]) -> None:
+    for name in ("triggers", "artifactStores"):
+        if declaration.get(name):
+            raise UnsupportedByLocalAws("codepipeline", "CreatePipeline", name)
+    if declaration.get("executionMode") == "PARALLEL":
+        raise UnsupportedByLocalAws("codepipeline", "CreatePipeline", "executionMode PARALLEL")
+    for stage in declaration["stages"]:
+        for name in ("blockers", "onFailure", "onSuccess", "beforeEntry"):
+            if stage.get(name):
+                where = f"{name} of stage {stage['name']}"
+                raise UnsupportedByLocalAws("codepipeline", "CreatePipeline", where)
+
+
+def _store(declaration: Mapping[str, Any]) -> Store:
+    store = declaration.get("artifactStore")
+    if not store:
+        raise _invalid("Pipeline has no artifactStore")
+    return Store(store["location"], (store.get("encryptionKey") or {}).get("id", ""))
+
+
+def _stage(stage: Mapping[str, Any]) -> StageSpec:
+    if not stage["actions"]:
+        raise AwsError(
+            "InvalidStageDeclarationException", f"Stage {stage['name']} has no actions in it"
+        )
+    return StageSpec(stage["name"], tuple(_action(action) for action in stage["actions"]))
+
+
+def _action(action: Mapping[str, Any]) -> ActionSpec:
+    kind = action["actionTypeId"]
+    return ActionSpec(
+        name=action["name"],
+        category=kind["category"],
+        owner=kind["owner"],
+        provider=kind["provider"],
+        version=kind["version"],
+        run_order=action.get("runOrder") or 1,
+        configuration=dict(action.get("configuration") or {}),
+        inputs=tuple(item["name"] for item in action.get("inputArtifacts") or ()),
+        outputs=tuple(item["name"] for item in action.get("outputArtifacts") or ()),
+        namespace=action.get("namespace") or "",
+        role_arn=action.get("roleArn") or "",
+        region=action.get("region") or "",
+        timeout_minutes=action.get("timeoutInMinutes"),
+    )
+
+
+def _check_variables(declaration: Mapping[str, Any]) -> None:
+    variables = declaration.get("variables") or ()
+    if variables and declaration.get("pipelineType") != "V2":
+        raise _invalid("Pipeline variables need pipelineType V2")
+    if declaration.get("executionMode") == "QUEUED" and declaration.get("pipelineType") != "V2":
+        raise _invalid("Execution mode QUEUED needs pipelineType V2")
+    names = [variable["name"] for variable in variables]
+    for name in _repeated(names):
+        raise _invalid(f"Pipeline variable {name} is declared more than once")
+
+
+def _check_stages(spec: PipelineSpec) -> None:
+    if len(spec.stages) < 2:
+        raise _invalid(
+            f"Pipeline has only {len(spec.stages)} stage(s). "
+            "There should be a minimum of 2 stages in a pipeline"
+        )
+    for name in _repeated([stage.name for stage in spec.stages]):
+        raise _invalid(f"Stage name {name} is used more than once")
+    for index, stage in enumerate(spec.stages):
+        for name in _repeated([action.name for action in stage.actions]):
+            raise _invalid(f"Action name {name} is used more than once in stage {stage.name}")
+        _check_sources(index, stage)
+        for action in stage.actions:
+            _check_action(stage.name, action)
+
+
+def _check_sources(index: int, stage: StageSpec) -> None:
+    for action in stage.actions:
+        if index == 0 and action.category != "Source":
+            raise _invalid(
+                f"Pipeline should start with a stage that only contains source actions; "
+                f"{action.name} in {stage.name} is not one"
+            )
+        if index > 0 and action.category == "Source":
+            raise _invalid(
+                f"Source action {action.name} is in stage {stage.name}; "
+                "source actions can only occur in the first stage"
+            )
+
+
+def _check_action(stage: str, action: ActionSpec) -> None:
+    if action.owner != "AWS" or action.kind not in _ARTIFACTS:
+        type_name = f"{action.owner}/{action.category}/{action.provider}"
+        raise UnsupportedByLocalAws(
+            "codepipeline", "CreatePipeline", f"action {stage}/{action.name} of type {type_name}"
+        )
+    for problem in _action_problems(action):
+        raise AwsError(
+            "InvalidActionDeclarationException", f"Action {action.name} in {stage}: {problem}"
+        )
+
+
+def _action_problems(action: ActionSpec) -> Iterator[str]:
+    configuration = action.configuration
+    for name in _REQUIRED[action.kind]:
+        if not configuration.get(name):
+            yield f"configuration is missing the required key {name}"
+    for name in sorted(configuration.keys() - _KNOWN[action.kind]):
+        yield f"configuration has the unknown key {name}"
+    for what, given, allowed in zip(
+        ("input", "output"), (action.inputs, action.outputs), _ARTIFACTS[action.kind], strict=True
+    ):
+        if len(given) not in allowed:
+            yield f"it has {len(given)} {what} artifacts; {allowed[0]} to {allowed[-1]} are allowed"
+    if action.timeout_minutes is not None and action.kind != APPROVAL:
+        yield "timeoutInMinutes is for manual approvals only"
+    if action.kind == STEP_FUNCTIONS:
+        yield from _step_functions_problems(action)
+
+
+def _step_functions_problems(action: ActionSpec) -> Iterator[str]:
+    kind = action.configuration.get("InputType", "Literal")
+    if kind not in {"Literal", "FilePath"}:
+        yield f"InputType is {kind}; Literal and FilePath are allowed"
+    if kind == "FilePath" and (not action.inputs or not action.configuration.get("Input")):
+        yield "InputType FilePath needs an input artifact and Input"
+
+
+def _check_wiring(spec: PipelineSpec) -> None:
+    known: set[str] = set()
+    spaces: set[str] = {"codepipeline", "variables"}
+    for stage in spec.stages:
+        for order in sorted({action.run_order for action in stage.actions}):
+            group = [action for action in stage.actions if action.run_order == order]
+            for action in group:
+                _check_inputs(stage.name, action, known)
+            for action in group:
+                _add_new(known, action.outputs, f"Output artifact name {{}} ({action.name})")
+                namespace = (action.namespace,) if action.namespace else ()
+                _add_new(spaces, namespace, f"Namespace {{}} ({action.name})")
+
+
+def _check_inputs(stage: str, action: ActionSpec, known: set[str]) -> None:
+    for name in action.inputs:
+        if name not in known:
+            raise _invalid(
+                f"Input Artifact Bundle {name} in action {action.name} of stage {stage} "
+                "is declared as input but was not the output of an earlier action"
+            )
+
+
+def _add_new(known: set[str], names: tuple[str, ...], what: str) -> None:
+    for name in names:
+        if name in known:
+            raise _invalid(f"{what.format(name)} must be unique within a pipeline")
+        known.add(name)
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _invalid(message: str) -> AwsError:
+    return AwsError("InvalidStructureException", message)
