@@ -1,4 +1,4 @@
-"""Which resource each operation acts on, and what its IAM action is called, for all services but S3.
+"""Which resource each operation acts on, and what its IAM action is called; S3 is elsewhere.
 
 Rules: Service Authorization Reference, one page per service, tables "Actions" and "Resource types"
 (read 2026-11). Data only. A row reads: resource -> the operations that act on it; an operation
@@ -45,7 +45,9 @@ SAGEMAKER: Mapping[str, str] = {
     "pipeline/{PipelineName}": (
         "CreatePipeline UpdatePipeline DescribePipeline DeletePipeline StartPipelineExecution"
     ),
-    "model-card/{ModelCardName}": "CreateModelCard UpdateModelCard DescribeModelCard DeleteModelCard",
+    "model-card/{ModelCardName}": (
+        "CreateModelCard UpdateModelCard DescribeModelCard DeleteModelCard"
+    ),
     "{ResourceArn}": "AddTags ListTags DeleteTags",
 }
 
