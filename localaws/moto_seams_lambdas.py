@@ -5,6 +5,7 @@ tests/localaws/test_lambdas_seams.py. moto itself would run functions in Docker;
 """
 
 import base64
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,7 +120,11 @@ def _patch_settings() -> None:
     def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
         return {**described(self, on_create), **_described_settings(self)}
 
-    for function in (__init__, update_configuration, get_configuration):
+    def __deepcopy__(self: Any, _memo: dict[int, Any]) -> Any:
+        """moto copies functions to list them; copied deeply, the log of the account came along."""
+        return copy.copy(self)
+
+    for function in (__init__, update_configuration, get_configuration, __deepcopy__):
         setattr(LambdaFunction, function.__name__, function)
     LambdaFunction.localaws_patched = True
 
@@ -214,7 +219,8 @@ def _patch_responses() -> None:
     from moto.awslambda.responses import LambdaResponse
 
     def invoke(self: Any) -> Answer:
-        return _active().invoke(_request_of(self))
+        status, headers, body = _active().invoke(_request_of(self))
+        return status, {**headers, "status": str(status)}, body
 
     LambdaResponse.invoke = invoke
 
