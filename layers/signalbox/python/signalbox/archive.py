@@ -21,6 +21,7 @@ from signalbox.errors import WorkloadArchiveError
 MANIFEST = "manifest.json"
 AUTO = "auto"
 MEGABYTE = 1024 * 1024
+READ_BYTES = 64 * 1024
 Files = Mapping[str, bytes]
 
 
@@ -71,6 +72,14 @@ class WorkloadArchive:
         """
         return self._read(self._folder(wanted))
 
+    def read(self, name: str, *, bound: int | None = None) -> bytes:
+        """The bytes of a member; raises WorkloadArchiveError once more than the bound came out.
+
+        The bound is on what is extracted: a header that lies about its size changes nothing.
+        """
+        most = self._limits.member_bytes if bound is None else bound
+        return _read_bounded(self._zip, self._members[name], most)
+
     def _folder(self, wanted: str) -> str:
         found = self.workloads()
         if not found:
@@ -101,10 +110,8 @@ class WorkloadArchive:
         return _base_of(folder), self._declared_name(folder)
 
     def _declared_name(self, folder: str) -> str:
-        path = f"{folder}/{MANIFEST}" if folder else MANIFEST
-        content = read_bounded(self._zip, self._members[path], self._limits.member_bytes)
         try:
-            document = json.loads(content)
+            document = json.loads(self.read(f"{folder}/{MANIFEST}" if folder else MANIFEST))
         except (ValueError, RecursionError):
             return ""
         return str(document.get("name", "")) if isinstance(document, dict) else ""
@@ -113,10 +120,9 @@ class WorkloadArchive:
         start = f"{folder}/" if folder else ""
         files: dict[str, bytes] = {}
         left = self._limits.total_bytes
-        for name, member in sorted(self._members.items()):
+        for name in sorted(self._members):
             if name.startswith(start):
-                bound = min(left, self._limits.member_bytes)
-                content = read_bounded(self._zip, member, bound)
+                content = self.read(name, bound=min(left, self._limits.member_bytes))
                 left -= len(content)
                 files[name.removeprefix(start)] = content
         return WorkloadFiles(folder, files)
@@ -173,19 +179,22 @@ def _too_large(member: zipfile.ZipInfo, bound: int) -> WorkloadArchiveError:
     )
 
 
-def read_bounded(archive: zipfile.ZipFile, member: zipfile.ZipInfo, bound: int) -> bytes:
-    """The bytes of a member; raises WorkloadArchiveError once more than `bound` have come out.
-
-    The bound is on what is extracted: a header that lies about its size changes nothing.
-    """
+def _read_bounded(archive: zipfile.ZipFile, member: zipfile.ZipInfo, bound: int) -> bytes:
     try:
         with archive.open(member) as stream:
-            content = stream.read(bound + 1)
+            return _join(stream, member, bound)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
         raise WorkloadArchiveError(f'"{member.filename}" cannot be read: {error}') from None
-    if len(content) > bound:
-        raise _too_large(member, bound)
-    return content
+
+
+def _join(stream: IO[bytes], member: zipfile.ZipInfo, bound: int) -> bytes:
+    """Small reads: zlib inflates as much as one read asks for, even where a header says less."""
+    content = bytearray()
+    while piece := stream.read(READ_BYTES):
+        content += piece
+        if len(content) > bound:
+            raise _too_large(member, bound)
+    return bytes(content)
 
 
 def _left_out(name: str) -> bool:

@@ -35,7 +35,7 @@ CODEPIPELINE_JOB_KEY = "CodePipeline.job"
 class _FromAws(BaseModel):
     """Tolerant: fields may be added at any time."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class S3Location(_FromAws):

@@ -16,11 +16,13 @@ from signalbox.json_documents import Document, JsonObject, kind, merge_patch, pa
 from signalbox.manifest_migration import CURRENT_VERSION, migrate, sort_key
 from signalbox.manifest_sections import (
     ApprovalsSection,
+    Chosen,
     DataSection,
     EvaluateSection,
     InferenceSection,
     PreprocessSection,
     Problem,
+    Section,
     TrainSection,
 )
 from signalbox.naming import WORKLOAD_NAME_PATTERN
@@ -29,14 +31,16 @@ from signalbox.naming import WORKLOAD_NAME_PATTERN
 MAX_MANIFEST_BYTES = 1_000_000
 
 
-class Workload(Document):
+class Workload(Section):
     """What is to be done, with nothing about one run in it."""
 
     name: Annotated[str, Field(pattern=WORKLOAD_NAME_PATTERN)] = Field(
         description="Lower-case letters, digits and hyphens, at most 31; "
         "names the endpoint and the model package group"
     )
-    problem: Problem = Field(description="The kind of question the model answers")
+    problem: Annotated[Problem, Chosen] = Field(
+        description="The kind of question the model answers"
+    )
     data: DataSection = Field(description="What the data looks like")
     preprocess: PreprocessSection = Field(
         default_factory=lambda: PreprocessSection.model_validate({}),
@@ -63,6 +67,9 @@ class AuthorManifest(Workload):
     schema_version: Annotated[str, Field(pattern=r"^1$")] = Field(
         description="Version of this document's schema"
     )
+    editor_schema: str | None = Field(
+        None, alias="$schema", description="Where an editor finds the JSON Schema; not read here"
+    )
 
 
 def read_document(text: bytes, *, source: str = "manifest.json") -> JsonObject:
@@ -71,14 +78,19 @@ def read_document(text: bytes, *, source: str = "manifest.json") -> JsonObject:
     Raises ManifestError when it is not a JSON object, NewerSchemaVersionError when it was written
     for a later Signalbox.
     """
+    document = read_object(text, source)
+    _check_version(document, source)
+    return migrate(document)
+
+
+def read_object(text: bytes, source: str) -> JsonObject:
+    """The JSON object of a text, whatever its keys; raises ManifestError."""
     if len(text) > MAX_MANIFEST_BYTES:
         raise ManifestError(
             (f"it is {len(text)} bytes long; at most {MAX_MANIFEST_BYTES} are read",),
             document=source,
         )
-    document = _object(_parse(text, source), source)
-    _check_version(document, source)
-    return migrate(document)
+    return _object(_parse(text, source), source)
 
 
 def _parse(text: bytes, source: str) -> JsonValue:
@@ -137,7 +149,7 @@ def apply_options(document: JsonObject, options_text: str) -> tuple[JsonObject, 
 def validate(document: JsonObject, *, source: str = "manifest.json") -> AuthorManifest:
     """The model of a document; raises ManifestError naming every problem at once."""
     try:
-        return AuthorManifest.model_validate_json(json.dumps(document))
+        return AuthorManifest.model_validate(document)
     except ValidationError as error:
         problems = tuple(_problem(detail) for detail in error.errors(include_url=False))
         raise ManifestError(problems, document=source) from None
@@ -150,7 +162,8 @@ def _problem(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{where}: missing"
     shown = json.dumps(detail["input"], default=str)
-    return f"{where}: {detail['msg']}, got {shown if len(shown) <= 80 else shown[:77] + '...'}"
+    message = "Input should be an object" if detail["type"] == "model_type" else detail["msg"]
+    return f"{where}: {message}, got {shown if len(shown) <= 80 else shown[:77] + '...'}"
 
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:

@@ -7,11 +7,12 @@ imports no AWS client. Ranges are SageMaker's (API reference, read 2026-11-20).
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
 
 from signalbox.json_documents import Document
 
+Chosen = Field(strict=False)  # a text may stand for the member of an enumeration
 Script = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*\.py$", max_length=100)]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 ImageUri = Annotated[str, Field(pattern=r"^\S+$", max_length=255)]
@@ -77,16 +78,22 @@ class Better(StrEnum):
     HIGHER = "higher"
 
 
-class DataSection(Document):
+class Section(Document):
+    """What an author writes: keys as they are documented, in camelCase and nothing else."""
+
+    model_config = ConfigDict(validate_by_name=False)
+
+
+class DataSection(Section):
     """What the data looks like."""
 
-    format: DataFormat = Field(
+    format: Annotated[DataFormat, Chosen] = Field(
         DataFormat.CSV, description="`csv` is checked before it is used; `other` is not looked into"
     )
     label: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="The column to predict; absent from inference data"
     )
-    columns: dict[Annotated[str, Field(min_length=1)], ColumnType] = Field(
+    columns: dict[Annotated[str, Field(min_length=1)], Annotated[ColumnType, Chosen]] = Field(
         {}, description="The columns and what they hold, in the order of the inference data"
     )
     source: StandingData | None = Field(
@@ -96,7 +103,7 @@ class DataSection(Document):
     )
 
 
-class StepSection(Document):
+class StepSection(Section):
     """What every step has."""
 
     instance_type: InstanceType = Field("ml.m5.large", description="SageMaker instance type")
@@ -119,7 +126,7 @@ class PreprocessSection(StepSection):
     )
 
 
-class MetricDefinition(Document):
+class MetricDefinition(Section):
     """A metric read out of the training log."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)] = Field(description="Name to show")
@@ -147,7 +154,7 @@ class TrainSection(StepSection):
     )
 
 
-class QualityGate(Document):
+class QualityGate(Section):
     """A bound that the model has to keep."""
 
     metric: MetricPath = Field(description="Dotted path into the evaluation's JSON")
@@ -155,11 +162,13 @@ class QualityGate(Document):
     max: float | None = Field(None, description="Largest accepted value")
 
 
-class ChampionRule(Document):
+class ChampionRule(Section):
     """How the new model is compared with the approved one."""
 
     metric: MetricPath = Field(description="Dotted path into the evaluation's JSON")
-    better: Better = Field(description="Whether lower or higher values are better")
+    better: Annotated[Better, Chosen] = Field(
+        description="Whether lower or higher values are better"
+    )
     tolerance: Annotated[float, Field(ge=0)] = Field(
         0.0, description="How much worse than the champion is still accepted, in the metric's unit"
     )
@@ -178,7 +187,7 @@ class EvaluateSection(StepSection):
     )
 
 
-class ServerlessSection(Document):
+class ServerlessSection(Section):
     """Size of a serverless endpoint."""
 
     memory_mb: Annotated[int, Field(ge=1024, le=6144, multiple_of=1024)] = Field(
@@ -189,10 +198,10 @@ class ServerlessSection(Document):
     )
 
 
-class InferenceSection(Document):
+class InferenceSection(Section):
     """How predictions are made."""
 
-    mode: InferenceMode = Field(
+    mode: Annotated[InferenceMode, Chosen] = Field(
         description="`batch`, `endpoint`, `serverless`, or `none`: stop after the registration"
     )
     script: Script = Field("inference.py", description="File at the top of the workload folder")
@@ -216,7 +225,7 @@ class InferenceSection(Document):
         3600, description="Bound on a batch transform or on waiting for an endpoint"
     )
     serverless: ServerlessSection = Field(
-        default_factory=lambda: ServerlessSection(memory_mb=2048, max_concurrency=5),
+        default_factory=lambda: ServerlessSection.model_validate({}),
         description="Size of a serverless endpoint",
     )
     source: StandingData | None = Field(
@@ -234,15 +243,15 @@ class InferenceSection(Document):
         return value
 
 
-class ApprovalsSection(Document):
+class ApprovalsSection(Section):
     """Who opens which gate."""
 
-    upload_source_data: GateRule = Field(
+    upload_source_data: Annotated[GateRule, Chosen] = Field(
         GateRule.ON_UPLOAD, description="Gate before the training starts"
     )
-    approve_model: GateRule = Field(
+    approve_model: Annotated[GateRule, Chosen] = Field(
         GateRule.MANUAL, description="Gate between the registered model and its use"
     )
-    upload_inference_data: GateRule = Field(
+    upload_inference_data: Annotated[GateRule, Chosen] = Field(
         GateRule.ON_UPLOAD, description="Gate before a batch inference starts"
     )
