@@ -214,6 +214,7 @@ def install() -> None:
     """Put identity, letter case and error names into the interpreter's tasks."""
     for module in seams.CLIENT_USERS:
         seams.rebind(module, "boto_client_for", client_for)
+    seams.rebind(seams.state, "StateData", _state_entered)
     seams.rebind(seams.StateTask, "_eval_state_credentials", _credentials)
     seams.rebind(seams.StateTaskService, "_normalise_parameters", _normalise_parameters)
     seams.rebind(seams.StateTaskService, "_normalise_response", _normalise_response)
@@ -231,6 +232,11 @@ def install() -> None:
         seams.task_aws_sdk.StateTaskServiceAwsSdk,
     ):
         name_errors(task)
+
+
+def _state_entered(EnteredTime: str, Name: str) -> dict[str, Any]:
+    """`$$.State`, with the time as AWS writes it."""
+    return {"EnteredTime": iso_ms(datetime.fromisoformat(EnteredTime)), "Name": Name}
 
 
 def _credentials(task: Any, env: Any) -> MachineCredentials:

@@ -106,11 +106,11 @@ def _check_trust(role_arn: str, machine_arn: str) -> None:
 
 def _put_rule(events: Any, rule: str, role_arn: str, machine_arn: str) -> None:
     _, partition, _, region, account = machine_arn.split(":")[:5]
-    # parity: AWS's target is internal to it; this queue does not exist and nothing is sent to it,
-    # for the events of the laptop carry no tags and machine_jobs listens inside the process.
+    # parity: AWS's rule is enabled and its target internal to AWS; here the rule is disabled and
+    # its target does not exist, because machine_jobs listens inside the process.
     target = f"arn:{partition}:sqs:{region}:{account}:{rule}"
     try:
-        events.put_rule(Name=rule, EventPattern=json.dumps(_pattern(rule)))
+        events.put_rule(Name=rule, EventPattern=json.dumps(_pattern(rule)), State="DISABLED")
         events.put_targets(Rule=rule, Targets=[{"Id": "StepFunctions", "Arn": target}])
         events.describe_rule(Name=rule)
     except ClientError as error:
@@ -135,12 +135,12 @@ def _pattern(rule: str) -> dict[str, Any]:
 
 
 def _check_log_delivery(role_arn: str, machine_arn: str) -> None:
-    decide = getattr(iam, "decide_for_service", None)
+    decide = getattr(iam, "authorize_role", None)
     if decide is None:
         return
     for action in LOG_DELIVERY_ACTIONS:
         try:
-            decide(role_arn, action, "*", source_arn=machine_arn)
+            decide(role_arn, machine_calls.PRINCIPAL, action, "*", source_arn=machine_arn)
         except AccessDeniedByLocalAws as error:
             raise Refused(
                 "AccessDeniedException",

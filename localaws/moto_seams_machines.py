@@ -51,6 +51,7 @@ from moto.stepfunctions.parser.asl.component.intrinsic.function.statesfunction.g
     StringFormat,
 )
 from moto.stepfunctions.parser.asl.component.program.program import Program
+from moto.stepfunctions.parser.asl.component.state import state
 from moto.stepfunctions.parser.asl.component.state.exec import execute_state
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.eval import (
@@ -262,6 +263,7 @@ __all__ = [
     "rebind",
     "register_service",
     "result_path",
+    "state",
     "state_task_factory",
     "state_task_lambda",
     "stepfunctions_parser_backends",
