@@ -19,7 +19,7 @@ from signalbox_cli.deciding import decide
 from signalbox_cli.errors import CommandError, RunFailed, RunRefused
 from signalbox_cli.models import ModelVersion, versions
 from signalbox_cli.predicting import predict
-from signalbox_cli.progress import follow
+from signalbox_cli.progress import Feed, follow
 from signalbox_cli.releasing import release
 from signalbox_cli.runs import RunView, read_manifest
 from signalbox_cli.target import STATE_FOLDER, Target
@@ -58,6 +58,7 @@ class Demo:
         self._files = files
         self._output = output
         self._timings: list[tuple[str, float]] = []
+        self._feeds: dict[str, Feed] = {}
 
     def run(self, target: Target) -> None:
         """Tell the whole story; raises what the commands raise."""
@@ -95,12 +96,13 @@ class Demo:
         self._bring(target, run, "UploadInferenceData", self._files.inference)
         return self._to_end(target, execution_id)
 
-    def _to_gate(self, target: Target, execution_id: str, gate: str) -> RunView:
-        run = follow(target, execution_id, self._output, stop_at_gate=gate)
+    def _to_gate(self, target: Target, execution_id: str, gate: str | None) -> RunView:
+        feed = self._feeds.setdefault(execution_id, Feed(target))
+        run = follow(target, execution_id, self._output, stop_at_gate=gate, feed=feed)
         return _ended_well(run) if run.is_finished else run
 
     def _to_end(self, target: Target, execution_id: str) -> RunView:
-        return _ended_well(follow(target, execution_id, self._output))
+        return self._to_gate(target, execution_id, None)
 
     def _bring(self, target: Target, run: RunView, gate: str, file: Path) -> None:
         done = upload(target, run, gate, (file,))

@@ -102,10 +102,18 @@ def _describe_state(target: Target, action: ActionView, open_states: list[StateV
 
 
 def follow(
-    target: Target, execution_id: str, output: Output, *, stop_at_gate: str | None = None
+    target: Target,
+    execution_id: str,
+    output: Output,
+    *,
+    stop_at_gate: str | None = None,
+    feed: Feed | None = None,
 ) -> RunView:
-    """Print a run's progress until it ends (or waits at `stop_at_gate`, `"any"` for any gate)."""
-    feed = Feed(target)
+    """Print a run's progress until it ends (or waits at `stop_at_gate`, `"any"` for any gate).
+
+    A `feed` from an earlier call goes on where that one stopped.
+    """
+    feed = feed or Feed(target)
     with _status_line(output) as show:
         while True:
             run = read_run(target, execution_id)
