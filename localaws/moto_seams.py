@@ -43,11 +43,28 @@ def stub_batch() -> None:
     sys.modules[_BATCH_MODULE] = stub
 
 
+def stub_ec2() -> None:
+    """Keep moto's SSM from importing EC2 (0.3 s, 50 MB), of which it only lists instances."""
+    if "moto.ec2" not in sys.modules:
+        stub = types.ModuleType("moto.ec2")
+        stub.ec2_backends = {}  # type: ignore[attr-defined]
+        sys.modules["moto.ec2"] = stub
+
+
 def configure_moto() -> None:
     """Let state machines execute; authentication stays with the laptop's own evaluator."""
     from moto.core.config import default_user_config
 
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    _leave_bucket_policies_to_iam()
+
+
+def _leave_bucket_policies_to_iam() -> None:
+    """Stop moto from reading bucket policies: it knows no condition, so TLS-only denies all."""
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    FakeBucket.get_permission = lambda _bucket, _action, _resource: PermissionResult.NEUTRAL
 
 
 def backend_application(backend: str) -> WsgiApplication:
@@ -199,6 +216,12 @@ def _object(bucket: str, key: str, version: str | None) -> Any:
 def object_exists(bucket: str, key: str, version: str | None = None) -> bool:
     """Whether an object (not a delete marker) is stored."""
     return hasattr(_object(bucket, key, version), "encryption")
+
+
+def object_etag(bucket: str, key: str) -> str | None:
+    """The ETag of an object's current version, None when there is none (or a delete marker)."""
+    found = _object(bucket, key, None)
+    return str(found.etag) if hasattr(found, "encryption") else None
 
 
 def object_key(bucket: str, key: str, version: str | None = None) -> str:
