@@ -16,7 +16,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(CURDIR)/$(VENV)/bin/uv pip compi
         --python-version 3.11 --generate-hashes --no-emit-index-url
 ARCHITECTURE ?= arm64
 
-.PHONY: help demo test check up bench build lock clean tools-asl tools-sam
+.PHONY: help demo test check up bench build docs lock clean tools-asl tools-sam
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @ 2>/dev/null \
@@ -42,6 +42,9 @@ bench: .venv/.development .signalbox/.layers ## the numbers of benchmarks/
 
 build: .venv/.development tools-sam ## sam validate --lint and, where Python 3.13 is, sam build
 	@ARCHITECTURE=$(ARCHITECTURE) sh tools/build_sam.sh
+
+docs: .venv/.laptop ## write the pages that are generated from the code
+	@$(RUN) $(PY) -m signalbox_cli.reference
 
 lock: .venv/.development ## resolve requirements/*.in and the layer's again
 	cd requirements && $(LOCK) $(UPGRADE) dev.in -o dev.txt
