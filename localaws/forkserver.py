@@ -11,6 +11,7 @@ is not safe) the same process forks without it and every script pays its own imp
 
 import atexit
 import json
+import math
 import os
 import select
 import signal
@@ -18,11 +19,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from localaws.child_spec import ChildSpec, send_spec
 
+_LONGEST_POLL_S = 3600.0
 _STOP_SIGNALS = {"TERM": signal.SIGTERM, "KILL": signal.SIGKILL}
 
 
@@ -46,10 +49,9 @@ class Child:
 
     def wait(self, timeout_s: float | None = None) -> int | None:
         """Block until the end; None when `timeout_s` passed first."""
-        while self.exit_code is None:
-            self.poll(3600.0 if timeout_s is None else timeout_s)
-            if timeout_s is not None:
-                break
+        ends = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while self.exit_code is None and time.monotonic() < ends:
+            self.poll(min(_LONGEST_POLL_S, ends - time.monotonic()))
         return self.exit_code
 
     def signal_group(self, name: str) -> None:

@@ -207,6 +207,7 @@ class Recorder:
             f"[the laptop's AWS keeps {self.limit_bytes} bytes of this output; "
             f"{self._dropped_bytes} bytes were left out here, the last lines follow]"
         )
+        self._dropped_bytes = 0
         self._append(note)
         for line in partial.split(b"\n")[1:]:
             if line:

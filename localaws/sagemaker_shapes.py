@@ -143,6 +143,7 @@ _PROPERTIES = (
     (r"\p{N}", r"\d"),
     (r"\p{P}", r"!-/:-@\[-`{-~"),
     (r"\p{S}", r"$+<=>^`|~"),
+    (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"),
 )
 
 
@@ -150,4 +151,5 @@ _PROPERTIES = (
 def _pattern(pattern: str) -> re.Pattern[str]:
     for java, python in _PROPERTIES:
         pattern = pattern.replace(java, python)
-    return re.compile(pattern, re.DOTALL)
+    # Java repeats an end of line, `${1,256}`; the length is a limit of its own.
+    return re.compile(re.sub(r"\$\{[0-9,]+\}", "$", pattern), re.DOTALL)
