@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import iam, moto_seams, wire
+from localaws import iam, moto_seams, storage, wire
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.wire import AwsError, WireRequest
@@ -54,8 +54,11 @@ class Gateway:
             return _answer(start, answer)
         account = iam.authorize(request, principal)
         request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
+        if request.service.protocol == wire.REST_JSON:
+            start = _refusing_unknown_paths(request, start)
         try:
-            return self._application(request.service.backend)(request.environ, start)
+            with storage.exclusive(request):
+                return self._application(request.service.backend)(request.environ, start)
         finally:
             iam.observe(request)
 
@@ -78,6 +81,19 @@ class Gateway:
             iam.forget_decisions()
             return _json(200, {"status": "forgotten"})
         return _json(404, {"error": f"nothing at {route[0]} {route[1]}"})
+
+
+def _refusing_unknown_paths(request: WireRequest, start: StartResponse) -> StartResponse:
+    """moto answers a path it has no route for with a page of HTML, which says nothing."""
+
+    def checked(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        if status[:3] in ("404", "405") and dict(headers).get("Content-Type", "").startswith(
+            "text/html; charset=utf-8"
+        ):
+            raise UnsupportedByLocalAws(request.service.name, request.operation, "no route")
+        return start(status, headers, *rest)
+
+    return checked
 
 
 def as_aws_error(error: Exception, request: WireRequest) -> AwsError:

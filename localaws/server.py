@@ -58,6 +58,7 @@ class LaptopServer:
         self.url = f"http://localhost:{port}"
         os.environ["MOTO_PORT"] = str(port)
         moto_seams.stub_batch()
+        moto_seams.stub_ec2()
         moto_seams.configure_moto()
         from localaws.gateway import Gateway
 
