@@ -10,7 +10,7 @@ from typing import Any
 from signalbox import naming, observability, outcomes
 from signalbox.aws import runs, storage
 from signalbox.events import OutcomeReport, read
-from signalbox.manifest_history import find
+from signalbox.manifest_history import append
 from signalbox.outcomes import DataRead
 
 logger = observability.logger("record-outcome")
@@ -30,10 +30,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def record(report: OutcomeReport) -> dict[str, Any]:
     """Append the outcome; `recorded` is false when the history had it."""
     new = outcomes.entry_of(report, at=datetime.now(UTC))
-    known = find(runs.read(report.manifest_uri), new.key)
-    if known is None:
-        runs.change(report.manifest_uri, lambda manifest: outcomes.with_entry(manifest, new))
-    return {"recorded": known is None}
+    changed = runs.change(report.manifest_uri, lambda current: append(current, new))
+    return {"recorded": changed.was_changed}
 
 
 def record_start(report: OutcomeReport) -> dict[str, Any]:
@@ -45,8 +43,8 @@ def record_start(report: OutcomeReport) -> dict[str, Any]:
     data = _data_at(prefix_uri) if prefix_uri else outcomes.NO_DATA
     outcomes.check_data(data, report.phase, prefix_uri)
     new = outcomes.entry_of(report, at=datetime.now(UTC), data=data)
-    manifest = runs.change(report.manifest_uri, lambda current: outcomes.with_entry(current, new))
-    return outcomes.start_of(manifest, new.key)
+    changed = runs.change(report.manifest_uri, lambda current: append(current, new))
+    return outcomes.start_of(changed.manifest, new.key)
 
 
 def _data_at(prefix_uri: str) -> DataRead:

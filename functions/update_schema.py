@@ -32,7 +32,7 @@ def add_inference(job: PipelineJob) -> JobAnswer:
     updated = runs.change(
         manifest.locations.manifest,
         lambda current: registration.with_serving(current, arn, at=now),
-    )
+    ).manifest
     storage.write(job.output.bucket, job.output.key, archive.artifact(to_json(updated)))
     return _answer(updated, arn)
 

@@ -191,8 +191,19 @@ def test_too_many_members_are_refused():
 
 
 def test_a_member_above_its_bound_is_refused():
+    files = {"manifest.json": b"{}", "big.bin": b"x" * 11}
+
     with pytest.raises(WorkloadArchiveError, match=r'"big\.bin" \(11 bytes declared\)'):
-        WorkloadArchive(zipped({"big.bin": b"x" * 11}), limits=Limits(member_bytes=10))
+        WorkloadArchive(zipped(files), limits=Limits(member_bytes=10)).pick("auto")
+
+
+def test_what_lies_outside_the_picked_workload_is_never_extracted():
+    """A Git source brings the whole repository along, large files too."""
+    files = {"data/big.bin": b"x" * 11, "w/manifest.json": b"{}"}
+
+    found = WorkloadArchive(zipped(files), limits=Limits(member_bytes=10)).pick("auto")
+
+    assert list(found.files) == ["manifest.json"]
 
 
 def test_members_above_the_bound_together_are_refused():

@@ -42,8 +42,8 @@ def test_the_least_manifest_gets_its_defaults(author):
 
 # (change, expected beginning of the one problem)
 REFUSED = [
-    ({"trian": {}}, '/trian: unknown key; did you mean "train"? known here: approvals, data'),
-    ({"zzz": 1}, "/zzz: unknown key; known here: approvals"),
+    ({"trian": {}}, '/trian: unknown key; did you mean "train"? known here: $schema, app'),
+    ({"zzz": 1}, "/zzz: unknown key; known here: $schema, approvals, data"),
     (
         {"train": {"instnceType": "x"}},
         '/train/instnceType: unknown key; did you mean "instanceType"',

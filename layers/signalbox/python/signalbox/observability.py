@@ -14,5 +14,4 @@ def logger(service: str) -> Logger:
     return Logger(
         service=os.environ.get("POWERTOOLS_SERVICE_NAME", service),
         level=os.environ.get("LOG_LEVEL", "INFO").upper(),
-        log_uncaught_exceptions=False,
     )

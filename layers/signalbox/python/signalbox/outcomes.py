@@ -85,11 +85,6 @@ def entry_of(report: OutcomeReport, *, at: datetime, data: DataRead | None = Non
     )
 
 
-def with_entry(manifest: ResolvedManifest, new: HistoryEntry) -> ResolvedManifest:
-    """The manifest with the entry, once."""
-    return manifest_history.append(manifest, new)
-
-
 def start_of(manifest: ResolvedManifest, key: str) -> JsonObject:
     """Attempt and data of a recorded start, the same for every delivery of it."""
     known = manifest_history.find(manifest, key)

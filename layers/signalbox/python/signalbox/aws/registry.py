@@ -29,21 +29,26 @@ class ModelVersion:
 def latest_approved(group: str) -> str | None:
     """The ARN of the newest approved version of a group; None when there is none, or no group."""
     try:
-        answer = clients.sagemaker().list_model_packages(
-            ModelPackageGroupName=group,
-            ModelApprovalStatus="Approved",
-            SortBy="CreationTime",
-            SortOrder="Descending",
-            MaxResults=1,
+        # Pages, because a filtered page may be empty although a later one is not.
+        pages = (
+            clients.sagemaker()
+            .get_paginator("list_model_packages")
+            .paginate(
+                ModelPackageGroupName=group,
+                ModelApprovalStatus="Approved",
+                SortBy="CreationTime",
+                SortOrder="Descending",
+            )
         )
+        found = (package for page in pages for package in page["ModelPackageSummaryList"])
+        newest = next(found, None)
     except ClientError as error:
         # A group comes into being with its first version. AWS answers a missing one with
         # ValidationException; the name itself is ours and valid.
         if failures.code_of(error) in {"ValidationException", "ResourceNotFound"}:
             return None
         raise
-    found = answer["ModelPackageSummaryList"]
-    return found[0]["ModelPackageArn"] if found else None
+    return newest["ModelPackageArn"] if newest else None
 
 
 def describe(arn: str) -> ModelVersion:

@@ -1,6 +1,7 @@
 """The manifests of runs in S3: made once, changed only on top of what is there."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from signalbox import naming
 from signalbox.aws import storage
@@ -32,9 +33,15 @@ def read(manifest_uri: str) -> ResolvedManifest:
     return from_json(storage.read(bucket, key).content, source=manifest_uri)
 
 
-def change(
-    manifest_uri: str, rule: Callable[[ResolvedManifest], ResolvedManifest]
-) -> ResolvedManifest:
+@dataclass(frozen=True)
+class Changed:
+    """A manifest after a change, and whether it was other before."""
+
+    manifest: ResolvedManifest
+    was_changed: bool
+
+
+def change(manifest_uri: str, rule: Callable[[ResolvedManifest], ResolvedManifest]) -> Changed:
     """Apply a rule to the manifest at a URI; no change of another writer is lost.
 
     `rule` may run several times, each time on what is stored then.
@@ -46,4 +53,5 @@ def change(
         after = rule(before)
         return content if after == before else to_json(after)
 
-    return from_json(storage.update(bucket, key, on_bytes), source=manifest_uri)
+    updated = storage.update(bucket, key, on_bytes)
+    return Changed(from_json(updated.content, source=manifest_uri), updated.was_written)

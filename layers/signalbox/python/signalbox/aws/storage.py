@@ -84,8 +84,16 @@ def create(bucket: str, key: str, content: bytes, *, content_type: str = "") -> 
     raise _contended(bucket, key)
 
 
-def update(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bytes:
-    """Read, change, write if nobody wrote in between, else again; returns what is stored then.
+@dataclass(frozen=True)
+class Updated:
+    """What is stored after an update, and whether that took a write."""
+
+    content: bytes
+    was_written: bool
+
+
+def update(bucket: str, key: str, change: Callable[[bytes], bytes]) -> Updated:
+    """Read, change, write if nobody wrote in between, else again.
 
     `change` may run several times and must depend on its argument only. Content that it returns
     unchanged is not written. Raises ObjectMissingError, WriteContendedError.
@@ -93,8 +101,10 @@ def update(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bytes:
     for _ in range(UPDATE_ATTEMPTS):
         current = read(bucket, key)
         changed = change(current.content)
-        if changed == current.content or _replace(bucket, key, changed, current.etag):
-            return changed
+        if changed == current.content:
+            return Updated(changed, was_written=False)
+        if _replace(bucket, key, changed, current.etag):
+            return Updated(changed, was_written=True)
     raise _contended(bucket, key)
 
 
