@@ -126,6 +126,12 @@ class Jobs:
         }
         return {"id": job.id, "accountId": job.work.account, "data": data}
 
+    def ids_of(self, action_execution_id: str) -> list[str]:
+        """The jobs of one action execution, oldest first."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        return [job.id for job in jobs if job.work.run_id == action_execution_id]
+
     def _known(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
         if job is None:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from localaws import clients, events
 from localaws.server import LaptopServer
+from tests.localaws.pipeline_bench import PipelineBench, approval, stage
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -94,19 +95,23 @@ class Bench:
         )
         return dict(answer["Entries"][0])
 
-    def role(self, service: str, *statements: dict[str, Any]) -> str:
+    def role(self, service: str, *statements: dict[str, Any], suffix: str = "role") -> str:
         trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
         iam = client("iam")
         made = iam.create_role(
-            RoleName=f"{self.name[:55]}-role",
+            RoleName=f"{self.name[:55]}-{suffix}",
             AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
         )
         iam.put_role_policy(
-            RoleName=f"{self.name[:55]}-role",
+            RoleName=f"{self.name[:55]}-{suffix}",
             PolicyName="inline",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
         )
         return str(made["Role"]["Arn"])
+
+
+def _allow(action: str, resource: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource}
 
 
 @pytest.fixture
@@ -219,6 +224,69 @@ def test_a_role_that_eventbridge_may_not_assume_delivers_nothing(bench: Bench):
     (letter,) = dead.letters()
     assert letter["ERROR_CODE"] == "NO_PERMISSIONS"
     assert queue.received() == []
+
+
+def test_a_target_that_is_busy_is_tried_again_as_often_as_the_rule_says(bench: Bench):
+    dead = bench.queue()
+    arn = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:{bench.name[:60]}"
+    made = PipelineBench(bench.name[:60])
+    made.create(stage("Gate", approval("Gate")))
+    for _ in range(50):
+        made.start()
+    made.heard.stop()
+    start = {"Effect": "Allow", "Action": "codepipeline:StartPipelineExecution", "Resource": arn}
+    bench.rule()
+    bench.target(
+        arn,
+        RoleArn=bench.role("events.amazonaws.com", start),
+        RetryPolicy={"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600},
+        DeadLetterConfig={"Arn": dead.arn},
+    )
+
+    bench.put()
+
+    (letter,) = dead.letters()
+    assert letter["ERROR_CODE"] == "THROTTLING"
+    assert letter["RETRY_ATTEMPTS"] == "2"
+    assert letter["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts"
+
+
+def test_a_machine_is_started_with_the_event_under_a_name_of_its_own(bench: Bench):
+    states, definition = client("stepfunctions"), {"Type": "Pass", "End": True}
+    machine = states.create_state_machine(
+        name=bench.name[:80],
+        definition=json.dumps({"StartAt": "A", "States": {"A": definition}}),
+        roleArn=bench.role("states.amazonaws.com", _allow("s3:ListBucket", "*")),
+    )["stateMachineArn"]
+    bench.rule()
+    role = bench.role("events.amazonaws.com", _allow("states:StartExecution", machine), suffix="e")
+    bench.target(machine, RoleArn=role, InputPath="$.detail")
+
+    put = bench.put({"n": 3})
+    assert events.drain(10)
+
+    (started,) = states.list_executions(stateMachineArn=machine)["executions"]
+    told = states.describe_execution(executionArn=started["executionArn"])
+    assert started["name"].startswith(put["EventId"])
+    assert json.loads(told["input"]) == {"n": 3}
+
+
+def test_a_topic_is_reached_by_its_own_policy(bench: Bench):
+    queue = bench.queue(open_to_rules=False)
+    topic = client("sns").create_topic(Name=bench.name)["TopicArn"]
+    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn)
+    allow = {**_allow("sns:Publish", topic), "Principal": {"Service": "events.amazonaws.com"}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    client("sns").set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=policy
+    )
+    bench.rule()
+    bench.target(topic)
+
+    put = bench.put()
+
+    (body,) = queue.received()
+    assert json.loads(json.loads(body)["Message"])["id"] == put["EventId"]
 
 
 def test_an_event_is_forwarded_to_another_bus_unchanged(bench: Bench):

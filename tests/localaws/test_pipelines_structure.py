@@ -1,0 +1,185 @@
+"""Which declarations of pipelines are refused, and how the parts of references are read."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from localaws import pipeline_shapes, pipeline_structure, pipeline_variables
+from localaws.errors import UnsupportedByLocalAws
+from localaws.pipeline_variables import UnresolvedVariable
+from localaws.wire import AwsError
+from tests.localaws.pipeline_bench import action, approval, stage
+
+SOURCE = {"S3Bucket": "bucket", "S3ObjectKey": "in.zip"}
+
+
+def declaration(*stages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    source = action("Source", "Source", "S3", configuration=SOURCE, outputArtifacts=["Zip"])
+    return {
+        "name": "p",
+        "roleArn": "arn:aws:iam::123456789012:role/p",
+        "pipelineType": "V2",
+        "executionMode": "QUEUED",
+        "artifactStore": {"type": "S3", "location": "store"},
+        "stages": [stage("Source", source), *(stages or (stage("Gate", approval("Gate")),))],
+        **more,
+    }
+
+
+def call(name: str = "Call", **more: Any) -> dict[str, Any]:
+    return action(name, "Invoke", "Lambda", configuration={"FunctionName": "f"}, **more)
+
+
+def run(**more: Any) -> dict[str, Any]:
+    return action("Run", "Invoke", "StepFunctions", **more)
+
+
+def test_reads_a_whole_declaration():
+    key = {"id": "arn:aws:kms:us-east-1:123456789012:key/k", "type": "KMS"}
+    store = {"type": "S3", "location": "store", "encryptionKey": key}
+    variables = [{"name": "Workload", "defaultValue": "auto"}, {"name": "Needed"}]
+    made = call(inputArtifacts=["Zip"], outputArtifacts=["Made"], namespace="Call")
+
+    spec = pipeline_structure.read(
+        declaration(stage("Call", made), artifactStore=store, variables=variables)
+    )
+
+    assert spec.store.key_id == key["id"]
+    assert spec.variables == {"Workload": "auto", "Needed": None}
+    assert spec.stages[1].actions[0].inputs == ("Zip",)
+    assert spec.stages[1].actions[0].namespace == "Call"
+
+
+REFUSED = [
+    (
+        "one stage",
+        {"stages": [stage("Source", declaration()["stages"][0]["actions"][0])]},
+        "minimum",
+    ),
+    ("first stage", {"stages": [stage("A", approval("A")), stage("B", approval("B"))]}, "source"),
+    ("no store", {"artifactStore": None}, "artifactStore"),
+    ("V1", {"pipelineType": "V1"}, "V2"),
+    (
+        "variable twice",
+        {"variables": [{"name": "a"}, {"name": "a"}]},
+        "declared more than once",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "reason"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_refuses_a_structure(name: str, change: dict[str, Any], reason: str):
+    with pytest.raises(AwsError, match=reason) as refused:
+        pipeline_structure.read(declaration(**change))
+
+    assert refused.value.code == "InvalidStructureException"
+
+
+STAGES: list[tuple[str, list[dict[str, Any]], str]] = [
+    ("same stage name", [stage("A", approval("A")), stage("A", approval("B"))], "more than once"),
+    ("same action name", [stage("A", approval("A"), approval("A"))], "more than once"),
+    ("unknown input", [stage("A", call(inputArtifacts=["No"]))], "not the output of an earlier"),
+    (
+        "input of the same run order",
+        [stage("A", call("X", outputArtifacts=["O"]), call("Y", inputArtifacts=["O"]))],
+        "not the output of an earlier",
+    ),
+    ("output twice", [stage("A", call(outputArtifacts=["Zip"]))], "must be unique"),
+    (
+        "namespace twice",
+        [stage("A", call("X", namespace="n"), call("Y", namespace="n"))],
+        "must be unique",
+    ),
+    ("reserved namespace", [stage("A", call(namespace="variables"))], "must be unique"),
+    ("source later", [declaration()["stages"][0] | {"name": "Later"}], "only occur in the first"),
+    ("no function", [stage("A", action("A", "Invoke", "Lambda"))], "FunctionName"),
+    ("unknown key", [stage("A", approval("A", configuration={"Nope": "x"}))], "unknown key Nope"),
+    ("approval with input", [stage("A", approval("A", inputArtifacts=["Zip"]))], "input artifacts"),
+    ("timeout on a function", [stage("A", call(timeoutInMinutes=5))], "manual approvals only"),
+    (
+        "file path without input",
+        [
+            stage(
+                "A",
+                run(configuration={"StateMachineArn": "a", "InputType": "FilePath", "Input": "f"}),
+            )
+        ],
+        "needs an input artifact",
+    ),
+    ("empty stage", [stage("A")], "no actions"),
+]
+
+
+@pytest.mark.parametrize(("name", "stages", "reason"), STAGES, ids=[case[0] for case in STAGES])
+def test_refuses_stages(name: str, stages: list[dict[str, Any]], reason: str):
+    with pytest.raises(AwsError, match=reason):
+        pipeline_structure.read(declaration(*stages))
+
+
+UNSUPPORTED = [
+    {"executionMode": "PARALLEL"},
+    {"triggers": [{"providerType": "CodeStarSourceConnection"}]},
+    {"stages": [stage("Source", action("S", "Source", "CodeStarSourceConnection")), stage("B")]},
+]
+
+
+@pytest.mark.parametrize("change", UNSUPPORTED)
+def test_says_what_the_laptop_does_not_do(change: dict[str, Any]):
+    given = declaration(stage("A", approval("A")), **copy.deepcopy(change))
+    if len(given["stages"][-1]["actions"]) == 0:
+        given["stages"][-1] = stage("B", approval("B"))
+
+    with pytest.raises(UnsupportedByLocalAws):
+        pipeline_structure.read(given)
+
+
+def problems(pipeline: dict[str, Any]) -> str:
+    with pytest.raises(AwsError) as refused:
+        pipeline_shapes.check("CreatePipeline", {"pipeline": pipeline})
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "rule"),
+    [
+        ({"name": "has space"}, "pipeline.name", "regular expression"),
+        ({"name": "x" * 101}, "pipeline.name", "less than or equal to 100"),
+        ({"roleArn": "role"}, "pipeline.roleArn", "regular expression"),
+        ({"executionMode": "FAST"}, "pipeline.executionMode", "enum"),
+        ({"stages": None}, "pipeline.stages", "must not be null"),
+        ({"colour": "red"}, "pipeline.colour", "not known"),
+        ({"variables": [{"name": "a", "defaultValue": ""}]}, "defaultValue", "greater than"),
+    ],
+)
+def test_values_are_checked_against_the_model_of_the_api(
+    change: dict[str, Any], where: str, rule: str
+):
+    told = problems({**declaration(), **change})
+
+    assert where in told
+    assert rule in told
+
+
+def test_a_configuration_value_has_at_most_1000_characters():
+    gate = approval("Gate", configuration={"CustomData": "x" * 1001})
+
+    assert "less than or equal to 1000" in problems(declaration(stage("Gate", gate)))
+
+
+def test_a_good_declaration_breaks_no_rule_of_the_model():
+    pipeline_shapes.check("CreatePipeline", {"pipeline": declaration()})
+
+
+def test_variables_are_replaced_everywhere_in_a_value():
+    resolved = pipeline_variables.resolve(
+        {"a": "#{n.k}/#{n.k}-#{m.x}", "b": "plain #{not a reference}"},
+        {"n": {"k": "1"}, "m": {"x": "#{n.k}"}},
+    )
+
+    assert resolved == {"a": "1/1-#{n.k}", "b": "plain #{not a reference}"}
+
+
+def test_a_variable_that_is_not_there_is_named():
+    with pytest.raises(UnresolvedVariable, match=r"#\{n.gone\}.* CustomData"):
+        pipeline_variables.resolve({"CustomData": "#{n.gone}"}, {"n": {}})
