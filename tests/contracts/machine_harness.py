@@ -1,37 +1,24 @@
-"""Runs a real ASL file in moto's interpreter with every task answered by a script.
+"""Runs a real ASL file in the laptop's interpreter with every task answered by a script.
 
 What AWS would receive is recorded as evaluated by the interpreter, so that a test can look at
-requests, at the states visited, and at the ending. Waits and back-off take no time. The private
-names of moto that are needed are all in this file.
+requests, at the states visited, and at the ending. Nothing is called: no server, no role, no
+SageMaker. Waits and back-off take no time.
 """
 
 import copy
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import boto3
 import pytest
-from moto import mock_aws
-from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
-from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service as task_service,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service_callback as callback,
-)
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+from localaws import clock, machine_calls, machines
+from localaws import moto_seams_machines as seams
 
 FOLDER = Path(__file__).parents[2] / "statemachines"
 SUBSTITUTIONS = {
@@ -39,6 +26,8 @@ SUBSTITUTIONS = {
     for name in ("RecordOutcomeFunctionArn", "JudgeModelFunctionArn")
 }
 EXECUTION_LIMIT_S = 30.0
+ACCOUNT = "111122223333"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/machine"
 
 # moto's grammar takes the key "RoleArn.$" for the one of a Credentials block and would hand on its
 # path unread; in another case it is a key like any other.
@@ -68,6 +57,7 @@ class Ending:
     """How an execution ended and what it did on the way."""
 
     status: str
+    arn: str
     output: Any
     error: str | None
     cause: str | None
@@ -127,7 +117,7 @@ def substituted(name: str) -> str:
     return text
 
 
-class _ScriptedTask(callback.StateTaskServiceCallback):  # type: ignore[misc]
+class _ScriptedTask(seams.StateTaskServiceCallback):  # type: ignore[misc]
     """A task of any service, answered by the script of the running test."""
 
     # Of the running test; a machine is parsed once for all of them.
@@ -139,102 +129,74 @@ class _ScriptedTask(callback.StateTaskServiceCallback):  # type: ignore[misc]
     def _validate_service_integration_is_supported(self) -> None:
         """Which integrations exist is checked by a table in the tests."""
 
+    def _normalise_parameters(self, *_: Any, **__: Any) -> None:
+        """Requests are looked at as the machine wrote them."""
+
+    _normalise_response = _normalise_parameters
+
     def _eval_service_task(self, env: Any, **task: Any) -> None:
         action = self.resource.resource_arn.removeprefix("arn:aws:states:::")
         env.stack.append(self.answers.answer(action, task["normalised_parameters"]))
 
     def _after_eval_execution(self, **task: Any) -> None:
         """As for a plain task: a scripted .sync task answers when the job has ended."""
-        task_service.StateTaskService._after_eval_execution(self, **task)
+        seams.StateTaskService._after_eval_execution(self, **task)
 
     def _from_error(self, env: Any, ex: Exception) -> Any:
-        if not isinstance(ex, TaskError):
-            return super()._from_error(env=env, ex=ex)
-        details = TaskFailedEventDetails(
-            error=ex.error, cause=ex.cause, resource="scripted", resourceType="scripted"
-        )
-        return FailureEvent(
-            env=env,
-            error_name=ErrorName(ex.error),
-            event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(taskFailedEventDetails=details),
-        )
-
-
-_parse = AmazonStateLanguageParser.parse
-
-
-@cache
-def _parse_once(text: str) -> Any:
-    """A machine as the interpreter's program, which keeps nothing of an execution."""
-    return _parse(text)
+        if isinstance(ex, TaskError):
+            return machine_calls.failure_event(self, env, ex.error, ex.cause)
+        return super()._from_error(env=env, ex=ex)
 
 
 @contextmanager
 def _scripted(answers: Answers) -> Iterator[None]:
+    machines._complete_interpreter()
+    pace = clock.time_scale()
+    clock.set_time_scale(1e9)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_ScriptedTask, "answers", answers, raising=False)
-        patch.setattr(state_task_factory, "state_task_service_for", lambda **_: _ScriptedTask())
-        patch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None))
-        patch.setattr(AmazonStateLanguageParser, "parse", staticmethod(_parse_once))
+        patch.setattr(
+            seams.state_task_factory, "state_task_service_for", lambda **_: _ScriptedTask()
+        )
         yield
-
-
-@cache
-def _client() -> Any:
-    """One client for every execution: made inside the first mock, answered by each later one."""
-    return boto3.client("stepfunctions", region_name="us-east-1")
+    clock.set_time_scale(pace)
 
 
 def run(name: str, manifest: dict[str, Any], by_action: dict[str, Answer]) -> Ending:
     """Run one of the repository's machines to its end."""
     answers = Answers(by_action)
-    config: Any = {"stepfunctions": {"execute_state_machine": True}}
-    with mock_aws(config=config), _scripted(answers):
-        client = _client()
-        machine = client.create_state_machine(
-            name=name,
-            definition=_interpretable(substituted(name)),
-            roleArn="arn:aws:iam::123456789012:role/machine",
+    # An account of its own: the interpreter's state is that of the process.
+    backend = seams.stepfunctions_parser_backends[ACCOUNT]["us-east-1"]
+    with _scripted(answers):
+        machine = backend.create_state_machine(
+            name=f"{name}-{uuid.uuid4()}", definition=_interpretable(name), roleArn=ROLE
         )
-        started = client.start_execution(
-            stateMachineArn=machine["stateMachineArn"], name="run", input=json.dumps(manifest)
-        )
-        return _ending(client, started["executionArn"], answers)
+        execution = backend.start_execution(machine.arn, "run", json.dumps(manifest))
+        _wait_for_end(execution)
+    return _ending(execution, answers)
 
 
-def _interpretable(text: str) -> str:
-    machine = json.loads(text)
-    for _, state in states_of(machine):
-        if state["Type"] == "Wait":
-            state["Seconds"] = 0
-    return json.dumps(machine).replace('"RoleArn.$"', '"roleArn.$"')
+def _interpretable(name: str) -> str:
+    return substituted(name).replace('"RoleArn.$"', '"roleArn.$"')
 
 
-def _ending(client: Any, execution: str, answers: Answers) -> Ending:
-    described = _wait_for_end(client, execution)
-    pages = client.get_paginator("get_execution_history").paginate(executionArn=execution)
-    entered = [
-        event["stateEnteredEventDetails"]["name"]
-        for page in pages
-        for event in page["events"]
-        if "stateEnteredEventDetails" in event
-    ]
+def _wait_for_end(execution: Any) -> None:
+    limit = time.monotonic() + EXECUTION_LIMIT_S
+    while execution.exec_status in (None, "RUNNING"):
+        if time.monotonic() > limit:
+            raise TimeoutError(f"the execution did not end within {EXECUTION_LIMIT_S} s")
+        time.sleep(0.002)
+
+
+def _ending(execution: Any, answers: Answers) -> Ending:
+    events = execution.to_history_output()["events"]
+    entered = [e["stateEnteredEventDetails"] for e in events if "stateEnteredEventDetails" in e]
     return Ending(
-        status=described["status"],
-        output=json.loads(described.get("output") or "null"),
-        error=described.get("error"),
-        cause=described.get("cause"),
-        states=entered,
+        status=execution.exec_status,
+        arn=execution.execution_arn,
+        output=json.loads(execution.output or "null"),
+        error=execution.error,
+        cause=execution.cause,
+        states=[state["name"] for state in entered],
         calls=answers.calls,
     )
-
-
-def _wait_for_end(client: Any, execution: str) -> Any:
-    limit = time.monotonic() + EXECUTION_LIMIT_S
-    while time.monotonic() < limit:
-        described = client.describe_execution(executionArn=execution)
-        if described["status"] != "RUNNING":
-            return described
-        time.sleep(0.005)
-    raise TimeoutError(f"the execution did not end within {EXECUTION_LIMIT_S} s")

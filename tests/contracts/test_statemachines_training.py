@@ -66,7 +66,7 @@ def test_registers_an_accepted_model_with_its_evidence() -> None:
         "attempt": "1",
         "data_digest": "sha256:ab12",
         "training_job": f"signalbox-dev-train-{RUN_ID}-1-0",
-        "execution": "arn:aws:states:us-east-1:123456789012:execution:training:run",
+        "execution": ending.arn,
     }
     (container,) = package["InferenceSpecification"]["Containers"]
     assert container["ModelDataUrl"].endswith(f"train-{RUN_ID}-1-0/output/model.tar.gz")
