@@ -1,7 +1,7 @@
 """The process in which one function runs: imports its handler once, then answers invocations.
 
-Started as `python -I -S -B -u lambda_bootstrap.py FD` so that nothing of the laptop itself
-is importable; standard library only, nothing of the project. FD is a socket to the laptop's AWS:
+Started as `python -I -S -B -u lambda_bootstrap.py FD` so that nothing of the laptop itself is
+importable; standard library only, nothing of the project. FD is a socket to the laptop's AWS:
 frames of two lengths (header, body), a JSON header and a body. The first frame says what to run.
 When the socket closes, the laptop is gone and so is this process.
 
@@ -66,6 +66,7 @@ class Channel:
     """Frames to and from the laptop's AWS, read by a thread of its own to notice its end."""
 
     def __init__(self, descriptor: int) -> None:
+        self.folder = ""
         self._socket = socket.socket(fileno=descriptor)
         self._frames: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="laptop", daemon=True).start()
@@ -84,7 +85,14 @@ class Channel:
             while lengths := stream.read(_LENGTHS.size):
                 head, body = _LENGTHS.unpack(lengths)
                 self._frames.put((json.loads(stream.read(head)), stream.read(body)))
+        self._tidy()
         os._exit(0)
+
+    def _tidy(self) -> None:
+        """Nobody is left to remove this process's folder."""
+        import shutil
+
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class InitFailed(Exception):
@@ -98,10 +106,17 @@ class InitFailed(Exception):
 
 def main() -> None:
     """Serve until the socket closes."""
+    if os.environ.get("LC_CTYPE") == "C.UTF-8":
+        del os.environ["LC_CTYPE"]  # set by Python itself where the locale of LANG is missing
+    serve(Channel(int(sys.argv[1])))
+
+
+def serve(channel: Channel) -> None:
+    """Import the handler, then answer one invocation after the other."""
     site.setquit()
-    channel = Channel(int(sys.argv[1]))
     function, _ = channel.next()
-    sys.path[:0] = function["paths"]
+    channel.folder = function["folder"]
+    _set_path(function["paths"])
     sys.argv = [""]
     formatter = _configure_logging(function["logFormat"])
     try:
@@ -109,8 +124,8 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the process edge: any fault of the import is the answer
         payload = _init_failure(error)
         write_error(payload, function["logFormat"])
+        _flush()
         channel.send({"kind": "init-error"}, json.dumps(payload).encode())
-        sys.stdout.flush()
         sys.exit(1)
     channel.send({"kind": "ready", "at": time.time()})
     while True:
@@ -120,6 +135,19 @@ def main() -> None:
         kind, answer = _answer(handler, body, Context(request, function), function["logFormat"])
         _flush()
         channel.send({"kind": kind, "peakKb": _peak_kb()}, answer)
+
+
+def _set_path(paths: list[str]) -> None:
+    """Put code and layers first; what the code brings itself beats what was imported before it."""
+    sys.path[:] = [*paths, *(path for path in sys.path if path not in paths)]
+    code = paths[0]
+    for name in [name for name in sys.modules if "." not in name]:
+        own = os.path.join(code, name)
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        from_layer = any(file.startswith(path + os.sep) for path in paths[1:])
+        if from_layer and (os.path.isdir(own) or os.path.exists(own + ".py")):
+            for loaded in [item for item in sys.modules if item.partition(".")[0] == name]:
+                del sys.modules[loaded]
 
 
 def load(name: str) -> Any:

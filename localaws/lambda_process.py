@@ -16,16 +16,56 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from localaws.lambda_function import FunctionSpec, Invocation, Outcome
 from localaws.lambda_log import CapturedLog, error_payload
 
 _LENGTHS = struct.Struct(">II")
 _BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
+INTERPRETER = (sys.executable, "-I", "-S", "-B", "-u", "-X", "utf8")
 _GRACE_S = 2.0
+
+
+class Child(Protocol):
+    """A process as far as it is needed here; subprocess.Popen is one."""
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+
+    def poll(self) -> int | None:
+        """Exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Exit code at its end; raises subprocess.TimeoutExpired."""
+
+
+@dataclass(frozen=True)
+class Birth:
+    """What a new process starts with."""
+
+    channel: int
+    log: int
+    environment: Mapping[str, str]
+    folder: str
+
+
+def spawned(birth: Birth) -> Child:
+    """A process of its own, from nothing."""
+    return subprocess.Popen(
+        [*INTERPRETER, str(_BOOTSTRAP), str(birth.channel)],
+        stdin=subprocess.DEVNULL,
+        stdout=birth.log,
+        stderr=birth.log,
+        cwd=birth.folder,
+        env=dict(birth.environment),
+        pass_fds=(birth.channel,),
+        start_new_session=True,
+    )
 
 
 class ProcessEnded(Exception):
@@ -36,7 +76,13 @@ class FunctionProcess:
     """A process that has, or soon will have, imported its handler."""
 
     def __init__(
-        self, spec: FunctionSpec, paths: list[str], environment: Mapping[str, str], stream: str
+        self,
+        spec: FunctionSpec,
+        paths: list[str],
+        environment: Mapping[str, str],
+        *,
+        stream: str,
+        begin: Callable[["Birth"], "Child"],
     ) -> None:
         self.spec = spec
         self.stream = stream
@@ -49,26 +95,12 @@ class FunctionProcess:
         self._folder = Path(tempfile.mkdtemp(prefix="signalbox-lambda-"))
         self._log = CapturedLog(self._folder / "log")
         self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._child = self._start(theirs.fileno(), environment, paths[0])
-        self._send(_introduction(spec, paths, stream), b"")
-
-    def _start(
-        self, descriptor: int, environment: Mapping[str, str], folder: str
-    ) -> "subprocess.Popen[bytes]":
         own = {"HOME": str(self._folder), "TMPDIR": str(self._folder)}
-        alone = ["-I", "-S", "-B", "-u", "-X", "utf8"]
-        command = [sys.executable, *alone, str(_BOOTSTRAP), str(descriptor)]
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log.descriptor,
-            stderr=self._log.descriptor,
-            cwd=folder,
-            env={**environment, **own},
-            pass_fds=(descriptor,),
-            start_new_session=True,
-        )
+        with theirs:
+            birth = Birth(theirs.fileno(), self._log.descriptor, {**environment, **own}, paths[0])
+            self._child = begin(birth)
+        introduction = _introduction(spec, paths, stream)
+        self._send({**introduction, "folder": str(self._folder)}, b"")
 
     @property
     def pid(self) -> int:

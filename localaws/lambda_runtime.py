@@ -19,8 +19,9 @@ from localaws.lambda_log import (
     framed,
     stream_name,
 )
+from localaws.lambda_nursery import Nurseries, fits
 from localaws.lambda_pool import Pool
-from localaws.lambda_process import FunctionProcess
+from localaws.lambda_process import FunctionProcess, spawned
 
 
 class Runtime:
@@ -30,6 +31,7 @@ class Runtime:
         self._url = url
         self._folder = folder.resolve()
         self.logs = LogWriter()
+        self.nurseries = Nurseries()
         self.pool = Pool(self.start)
 
     def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
@@ -56,6 +58,7 @@ class Runtime:
     def stop(self) -> None:
         """End every process, then send the logs that are left."""
         self.pool.stop()
+        self.nurseries.close()
         self.logs.stop()
 
     def start(self, spec: FunctionSpec) -> FunctionProcess:
@@ -65,7 +68,11 @@ class Runtime:
         layers = [unpacked(layer, self._folder / "unpacked-layers") for layer in spec.layers]
         paths = [str(code), *(str(layer / "python") for layer in reversed(layers))]
         stream = stream_name(spec, uuid.uuid4().hex)
-        return FunctionProcess(spec, paths, self._environment(spec, paths, stream), stream)
+        environment = self._environment(spec, paths, stream)
+        begin = spawned
+        if fits(paths[1:], dict(spec.environment)):
+            begin = self.nurseries.of(paths[1:]).begin
+        return FunctionProcess(spec, paths, environment, stream=stream, begin=begin)
 
     def _run(self, process: FunctionProcess, invocation: Invocation) -> Outcome:
         spec, cold = process.spec, not process.used

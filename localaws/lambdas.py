@@ -76,8 +76,9 @@ def drain_events(limit_s: float) -> bool:
 
 
 def process_ids() -> list[int]:
-    """Process ids of all warm functions."""
-    return _now_running().runtime.pool.processes()
+    """Process ids of all warm functions, and of those that they are forked from."""
+    runtime = _now_running().runtime
+    return [*runtime.pool.processes(), *runtime.nurseries.process_ids()]
 
 
 def retire_idle(longest_idle_s: float = 0.0) -> None:

@@ -16,6 +16,7 @@ from localaws.deployer.resources.base import (
     picked,
     tags,
 )
+from localaws.deployer.resources.s3_lifecycle import LIFECYCLE_RULE, lifecycle_rule
 from localaws.deployer.schema import (
     DOCUMENT,
     FLAG,
@@ -44,26 +45,6 @@ _ENCRYPTION = Record(
         )
     },
     ("ServerSideEncryptionConfiguration",),
-)
-_TRANSITION = Record({"StorageClass": TEXT, "TransitionInDays": INT}, ("StorageClass",))
-_RULE = Record(
-    {
-        "Id": TEXT,
-        "Status": _ENABLED,
-        "Prefix": TEXT,
-        "TagFilters": TAGS,
-        "ObjectSizeGreaterThan": INT,
-        "ObjectSizeLessThan": INT,
-        "ExpirationInDays": INT,
-        "ExpiredObjectDeleteMarker": FLAG,
-        "NoncurrentVersionExpiration": Record(
-            {"NoncurrentDays": INT, "NewerNoncurrentVersions": INT}
-        ),
-        "NoncurrentVersionExpirationInDays": INT,
-        "AbortIncompleteMultipartUpload": Record({"DaysAfterInitiation": INT}),
-        "Transitions": ListOf(_TRANSITION),
-    },
-    ("Status",),
 )
 _CORS_RULE = Record(
     {
@@ -98,7 +79,7 @@ _BUCKET = Record(
         "NotificationConfiguration": Record(
             {"EventBridgeConfiguration": Record({"EventBridgeEnabled": FLAG})}
         ),
-        "LifecycleConfiguration": Record({"Rules": ListOf(_RULE)}, ("Rules",)),
+        "LifecycleConfiguration": Record({"Rules": ListOf(LIFECYCLE_RULE)}, ("Rules",)),
         "CorsConfiguration": Record({"CorsRules": ListOf(_CORS_RULE)}, ("CorsRules",)),
         "LoggingConfiguration": Record(texts("DestinationBucketName", "LogFilePrefix")),
         "Tags": TAGS,
@@ -193,47 +174,10 @@ def _notifications(site: Site, bucket: str, properties: Properties) -> None:
 def _lifecycle(site: Site, bucket: str, properties: Properties) -> None:
     stated = properties.get("LifecycleConfiguration")
     if stated:
-        rules = [_lifecycle_rule(number, rule) for number, rule in enumerate(stated["Rules"])]
+        rules = [lifecycle_rule(number, rule) for number, rule in enumerate(stated["Rules"])]
         site.client("s3").put_bucket_lifecycle_configuration(
             Bucket=bucket, LifecycleConfiguration={"Rules": rules}
         )
-
-
-def _lifecycle_rule(number: int, rule: Properties) -> dict[str, Any]:
-    parts: dict[str, Any] = {
-        "ID": rule.get("Id", f"rule-{number + 1}"),
-        "Status": rule["Status"],
-        "Filter": _lifecycle_filter(rule),
-        "Expiration": _expiration(rule),
-        "NoncurrentVersionExpiration": _noncurrent(rule),
-        "AbortIncompleteMultipartUpload": rule.get("AbortIncompleteMultipartUpload"),
-        "Transitions": [
-            {"Days": item.get("TransitionInDays", 0), "StorageClass": item["StorageClass"]}
-            for item in rule.get("Transitions", [])
-        ],
-    }
-    return {key: value for key, value in parts.items() if value or key == "Filter"}
-
-
-def _lifecycle_filter(rule: Properties) -> dict[str, Any]:
-    """One criterion stands alone, several go under And (S3 API, LifecycleRuleFilter)."""
-    parts = picked(rule, "Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
-    tag_filters = rule.get("TagFilters", [])
-    if len(parts) + len(tag_filters) > 1:
-        return {"And": {**parts, **({"Tags": tag_filters} if tag_filters else {})}}
-    return {"Tag": tag_filters[0]} if tag_filters else parts or {"Prefix": ""}
-
-
-def _expiration(rule: Properties) -> dict[str, Any]:
-    if "ExpirationInDays" in rule:
-        return {"Days": rule["ExpirationInDays"]}
-    return picked(rule, "ExpiredObjectDeleteMarker")
-
-
-def _noncurrent(rule: Properties) -> dict[str, Any]:
-    if "NoncurrentVersionExpirationInDays" in rule:
-        return {"NoncurrentDays": rule["NoncurrentVersionExpirationInDays"]}
-    return dict(rule.get("NoncurrentVersionExpiration", {}))
 
 
 def _cors(site: Site, bucket: str, properties: Properties) -> None:
