@@ -179,16 +179,21 @@ def _check_parameters(value: Any, shape: Any, at: str) -> Iterator[Finding]:
 
 
 def _check_members(value: dict[str, Any], shape: Any, at: str) -> Iterator[Finding]:
-    members = {name.lower(): member for name, member in shape.members.items()}
-    given = {key.removesuffix(".$").lower() for key in value}
+    # Step Functions spells every member in PascalCase, whatever the service does.
+    members = {_pascal(name): member for name, member in shape.members.items()}
+    given = {key.removesuffix(".$") for key in value}
     for key, item in value.items():
-        member = members.get(key.removesuffix(".$").lower())
+        member = members.get(key.removesuffix(".$"))
         if member is None:
             message = f'The field "{key}" is not supported by Step Functions'
             yield Finding("SCHEMA_VALIDATION_FAILED", message, at)
         elif not key.endswith(".$"):
             yield from _check_parameters(item, member, f"{at}/{key}")
     for name in shape.required_members:
-        if name.lower() not in given:
-            message = f'The field "{name}" is required but was missing'
+        if _pascal(name) not in given:
+            message = f'The field "{_pascal(name)}" is required but was missing'
             yield Finding("SCHEMA_VALIDATION_FAILED", message, at)
+
+
+def _pascal(name: str) -> str:
+    return name[:1].upper() + name[1:]

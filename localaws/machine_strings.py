@@ -24,6 +24,7 @@ def install() -> None:
     seams.rebind(parser.Preprocessor, "visitString_intrinsic_function", _intrinsic)
     seams.rebind(intrinsics.Preprocessor, "_text_of_str", staticmethod(_argument))
     seams.rebind(seams.StringFormat, "_eval_body", _format)
+    seams.rebind(parser.Preprocessor, "visitPayload_binding_value", _binding)
 
 
 def _inner_string(parser_rule_context: Any) -> str | None:
@@ -36,11 +37,32 @@ def _inner_string(parser_rule_context: Any) -> str | None:
 
 
 def _intrinsic(_parser: Any, ctx: Any) -> Any:
-    text = json.loads(ctx.STRINGINTRINSICFUNC().getText(), strict=False)
-    function, _ = seams.IntrinsicParser.parse(text)
-    return seams.string_expression.StringIntrinsicFunction(
-        intrinsic_function_derivation=text, function=function
+    return _expression(json.loads(ctx.STRINGINTRINSICFUNC().getText(), strict=False))
+
+
+_plain_binding = seams.asl_preprocessor.Preprocessor.visitPayload_binding_value
+
+
+def _binding(parser: Any, ctx: Any) -> Any:
+    """moto's grammar takes the key `RoleArn.$` for one of its own and leaves its path unread."""
+    binding = _plain_binding(parser, ctx)
+    if binding.field != "RoleArn.$":
+        return binding
+    return seams.PayloadBindingStringExpressionSimple(
+        field="RoleArn", string_expression_simple=_expression(binding.payload_value.val)
     )
+
+
+def _expression(text: str) -> Any:
+    strings = seams.string_expression
+    if text.startswith("States."):
+        function, _ = seams.IntrinsicParser.parse(text)
+        return strings.StringIntrinsicFunction(
+            intrinsic_function_derivation=text, function=function
+        )
+    if text.startswith("$$"):
+        return strings.StringContextPath(context_object_path=text)
+    return strings.StringJsonPath(json_path=text)
 
 
 def _argument(parse_tree: Any) -> str:

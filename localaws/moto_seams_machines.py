@@ -38,6 +38,9 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 )
 from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.component.common.path.result_path import ResultPath
+from moto.stepfunctions.parser.asl.component.common.payload.payloadvalue.payloadbinding.payload_binding import (  # noqa: E501
+    PayloadBindingStringExpressionSimple,
+)
 from moto.stepfunctions.parser.asl.component.common.retry.max_attempts_decl import (
     MaxAttemptsOutcome,
 )
@@ -222,6 +225,7 @@ __all__ = [
     "IntrinsicParser",
     "InvalidExecutionInput",
     "MaxAttemptsOutcome",
+    "PayloadBindingStringExpressionSimple",
     "Program",
     "ProgramEnded",
     "ProgramStopped",

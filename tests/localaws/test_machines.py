@@ -43,6 +43,15 @@ def test_strings_of_a_definition_keep_their_quotes_and_line_ends() -> None:
     assert result == {"t": 'say "hi"\n\\n é'}
 
 
+@pytest.mark.parametrize("path", ["$.a", "$$.Execution.Input.a", "States.Format('{}', $.a)"])
+def test_a_path_is_read_under_every_key_also_role_arn(path: str) -> None:
+    parameters = {"RoleArn.$": path, "inner": [{"RoleArn.$": path}]}
+
+    result = bench.output_of(bench.one_state(Type="Pass", Parameters=parameters), {"a": "x"})
+
+    assert result == {"RoleArn": "x", "inner": [{"RoleArn": "x"}]}
+
+
 def test_map_builds_an_array_with_format() -> None:
     item = {"Type": "Pass", "Parameters": {"name.$": "States.Format('s3://{}', $)"}, "End": True}
     definition = bench.one_state(

@@ -106,6 +106,14 @@ class TestThroughTheApi:
         assert 'The field "ModelNam" is not supported by Step Functions at /States/Do/Param' in said
         assert 'The field "ModelName" is required but was missing' in said
 
+    def test_members_are_spelled_in_pascal_case_and_no_other(self) -> None:
+        said = self.refusal(
+            task("arn:aws:states:::aws-sdk:sfn:describeExecution", executionArn="a")
+        )
+
+        assert 'The field "executionArn" is not supported by Step Functions' in said
+        assert 'The field "ExecutionArn" is required but was missing' in said
+
     @pytest.mark.parametrize(
         "resource",
         [
