@@ -322,13 +322,14 @@ def _key_policy(arn: str) -> str | None:
 def _function_policy(arn: str) -> str | None:
     from moto.awslambda.models import lambda_backends
 
-    region, account = arn.split(":")[3:5]
-    plain = ":".join(arn.split(":")[:7])
-    functions = lambda_backends[account][region].list_functions("ALL")
+    region, account, _, name = arn.split(":")[3:7]
+    functions = lambda_backends[account][region]._lambdas._functions.get(name)
+    if functions is None:
+        return None
+    versions = [functions["latest"], *functions["versions"]]
     statements: list[dict[str, Any]] = []
-    for function in functions:
-        if function.function_arn == plain:
-            statements += [s for s in function.policy.statements if s not in statements]
+    for version in versions:
+        statements += [s for s in version.policy.statements if s not in statements]
     return json.dumps({"Statement": statements}) if statements else None
 
 

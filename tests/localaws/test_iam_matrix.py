@@ -515,3 +515,45 @@ def test_decisions_are_recorded_as_json_lines(laptop: Any) -> None:
     assert mine[0]["allowed"] is True
     assert mine[0]["resource"] == f"arn:aws:s3:::{BUCKET}/open/a"
     assert mine[0]["matched"] == ["p#0"]
+
+
+def test_function_policy_lets_a_rule_invoke(laptop: Any) -> None:
+    import io
+    import zipfile
+
+    from localaws import iam
+    from localaws.errors import AccessDeniedByLocalAws
+
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.writestr("f.py", "def handler(event, context): return event")
+    functions, runner = (
+        developer_client("lambda"),
+        role(trusted=trust({"Service": "lambda.amazonaws.com", **ME})),
+    )
+    arn = functions.create_function(
+        FunctionName="matrix-function",
+        Runtime="python3.13",
+        Role=runner.arn,
+        Handler="f.handler",
+        Code={"ZipFile": archive.getvalue()},
+    )["FunctionArn"]
+    rule = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/matrix"
+
+    def ask(source: str) -> None:
+        iam.authorize_service(
+            "events.amazonaws.com", "lambda:InvokeFunction", arn, source_arn=source
+        )
+
+    with pytest.raises(AccessDeniedByLocalAws):
+        ask(rule)
+    functions.add_permission(
+        FunctionName="matrix-function",
+        StatementId="rule",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=rule,
+    )
+    ask(rule)
+    with pytest.raises(AccessDeniedByLocalAws):
+        ask(rule + "-other")
