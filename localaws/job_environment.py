@@ -10,7 +10,7 @@ from pathlib import Path
 
 from localaws import iam
 from localaws.job_folder import JobFolder
-from localaws.job_transfer import SERVICE
+from localaws.job_transfer import SERVICE, source_arn
 from localaws.sagemaker_store import Place
 
 _endpoint = [""]
@@ -49,17 +49,17 @@ def base_environment(folder: JobFolder, place: Place, role_arn: str) -> dict[str
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "UTF-8",
         "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
         "OMP_WAIT_POLICY": "PASSIVE",
         "AWS_REGION": place.region,
         "AWS_DEFAULT_REGION": place.region,
-        **_credentials(role_arn),
+        **_credentials(role_arn, source_arn(place.region, place.account)),
     }
 
 
-def _credentials(role_arn: str) -> dict[str, str]:
-    credentials = iam.assume_service_role(role_arn, SERVICE, session_name="SageMaker")
+def _credentials(role_arn: str, source: str) -> dict[str, str]:
+    credentials = iam.assume_service_role(
+        role_arn, SERVICE, session_name="SageMaker", source_arn=source
+    )
     return {
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,

@@ -45,6 +45,12 @@ class S3Uri:
         return f"s3://{self.bucket}/{self.key}"
 
 
+def source_arn(region: str, account: str) -> str:
+    """What a trust policy reads as `aws:SourceArn` when SageMaker assumes a role."""
+    # parity: AWS gives the ARN of the job or endpoint; one for all keeps one client per role.
+    return f"arn:aws:sagemaker:{region}:{account}:job/any"
+
+
 @dataclass(frozen=True)
 class Courier:
     """Carries files for one role."""
@@ -57,7 +63,12 @@ class Courier:
         """A client that acts as the role; raises JobFailed if the role cannot be assumed."""
         try:
             return clients.client_as(
-                self.role_arn, SERVICE, service, region=self.region, session_name="SageMaker"
+                self.role_arn,
+                SERVICE,
+                service,
+                region=self.region,
+                session_name="SageMaker",
+                source_arn=source_arn(self.region, self.account),
             )
         except AccessDeniedByLocalAws as error:
             raise JobFailed(
