@@ -14,8 +14,8 @@ from signalbox_cli.logs import last_line
 from signalbox_cli.runs import ActionView, RunView, StateView, read_run, read_states
 from signalbox_cli.target import Target
 
-# States that only steer; a person following a run is not told about each.
-_QUIET_STATES = ("Is", "Choose", "Has", "Wait", "Describe", "List", "Find", "Name")
+# Tasks that only look or keep the books; a person following a run is not told about each.
+_QUIET_STATES = ("Begin", "Describe", "Find", "Inspect", "Confirm", "Record")
 
 
 class Feed:
@@ -48,7 +48,7 @@ class Feed:
         states = read_states(self._target, action.external_id)
         done = [s for s in states if s.exited_at is not None]
         for state in done[printed:]:
-            if not state.name.startswith(_QUIET_STATES):
+            if state.is_task and not state.name.startswith(_QUIET_STATES):
                 yield f"    {state.name:<28} {_state_time(state)}"
         self._states_printed[action.external_id] = len(done)
 

@@ -4,6 +4,7 @@ Everything here only reads. A run is named by its run id or by its pipeline exec
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,11 @@ STAGES = (
     "Inference",
 )
 GATES = ("UploadSourceData", "ApproveModel", "UploadInferenceData")
+_FAILURE_REASON = re.compile(
+    r'\{.*?"(?:Processing|Training|Transform)JobName":"(?P<job>[^"]+)"'
+    r'.*?"FailureReason":"(?P<reason>(?:[^"\\]|\\.)*)".*',
+    re.DOTALL,
+)
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped", "Cancelled", "Superseded"})
 
 
@@ -128,9 +134,21 @@ def _action_view(detail: dict[str, Any]) -> ActionView:
         summary=result.get("externalExecutionSummary", ""),
         external_id=result.get("externalExecutionId", ""),
         action_execution_id=detail["actionExecutionId"],
-        error=" ".join(filter(None, (fault.get("code"), fault.get("message")))),
+        error=_readable(" ".join(filter(None, (fault.get("code"), fault.get("message"))))),
         output=output.get("outputVariables", {}),
     )
+
+
+def _readable(error: str) -> str:
+    """A fault without the description of the whole job around its reason.
+
+    Step Functions gives a failed job's description as JSON; only its FailureReason tells anything.
+    """
+    found = _FAILURE_REASON.search(error)
+    if not found:
+        return error
+    reason = str(json.loads(f'"{found["reason"]}"'))
+    return f"{error[: found.start()]}{reason} ({found['job']})"
 
 
 def read_run(target: Target, execution_id: str) -> RunView:
@@ -212,9 +230,10 @@ def machine_executions(run: RunView) -> list[str]:
 
 @dataclass(frozen=True)
 class StateView:
-    """One visit of one state of a machine."""
+    """One visit of one state of a machine; only a task does something."""
 
     name: str
+    is_task: bool
     entered_at: datetime
     exited_at: datetime | None
     job_name: str
@@ -236,7 +255,8 @@ def read_states(target: Target, execution_arn: str) -> list[StateView]:
 def _advance(states: list[StateView], event: dict[str, Any]) -> None:
     if "stateEnteredEventDetails" in event:
         name = event["stateEnteredEventDetails"]["name"]
-        states.append(StateView(name, event["timestamp"], None, ""))
+        is_task = event["type"] == "TaskStateEntered"
+        states.append(StateView(name, is_task, event["timestamp"], None, ""))
     elif "taskScheduledEventDetails" in event and states:
         states[-1] = replace(states[-1], job_name=_job_name(event))
     elif "stateExitedEventDetails" in event:
