@@ -173,6 +173,8 @@ def _command(channel_fd: int, *, preload: bool) -> list[str]:
 def _process_environment() -> dict[str, str]:
     """The server's environment with one thread per library: threads must not exist at a fork."""
     single = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    # OpenBLAS threads would spin for tens of milliseconds before they sleep: 2**4 cycles do.
+    single["OPENBLAS_THREAD_TIMEOUT"] = "4"
     return {**os.environ, **single}
 
 

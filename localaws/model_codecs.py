@@ -31,6 +31,8 @@ def decode(body: Any, content_type: str) -> Any:
     import numpy as np
 
     kind = bare(content_type)
+    if isinstance(body, bytes) and kind in TEXT_TYPES:
+        body = body.decode("utf-8")
     if kind == CSV:
         return np.loadtxt(io.StringIO(body), delimiter=",", dtype=np.float32, ndmin=2)
     if kind == JSON:

@@ -54,6 +54,7 @@ def prepare(
         program=program,
         environment={
             **base_environment(folder, model.place, model.role_arn),
+            "OMP_NUM_THREADS": str(threads),
             **container.environment,
             **(variables or {}),
         },

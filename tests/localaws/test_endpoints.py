@@ -270,3 +270,32 @@ def test_the_default_output_follows_accept(world: World) -> None:
         world.invoke("defaults", "1,2\n", Accept="image/png")
     with pytest.raises(ClientError, match="415"):
         world.invoke("defaults", "1,2\n", ContentType="image/png")
+
+
+def test_scripts_that_import_the_containers_toolkit_run_unmodified(world: World) -> None:
+    """The style of the published scikit-learn inference pipeline examples."""
+    code = """
+        import os
+        from sagemaker_containers.beta.framework import (
+            content_types, encoders, env, modules, transformer, worker)
+
+        def model_fn(model_dir):
+            return 10
+
+        def input_fn(input_data, content_type):
+            return encoders.decode(input_data, content_type)
+
+        def predict_fn(input_data, model):
+            return input_data * model
+
+        def output_fn(prediction, accept):
+            if accept == "application/json":
+                rows = prediction.tolist()
+                return worker.Response(encoders.encode(rows, accept), mimetype=accept)
+            return worker.Response(encoders.encode(prediction, accept), mimetype=accept)
+    """
+    world.model("toolkit", {"code/inference.py": code})
+    world.config("toolkit", "toolkit")
+    assert world.endpoint("toolkit", "toolkit")["EndpointStatus"] == "InService"
+    assert world.invoke("toolkit", "1,2\n") == b"10.0,20.0\n"
+    assert json.loads(world.invoke("toolkit", "1,2\n", Accept="application/json")) == [[10, 20]]
