@@ -163,11 +163,16 @@ def _to_function(delivery: Delivery) -> None:
 
 def _to_machine(delivery: Delivery) -> None:
     digest = hashlib.sha256(f"{delivery.rule.arn} {delivery.target['Id']}".encode()).hexdigest()
-    _client("stepfunctions", delivery).start_execution(
-        stateMachineArn=delivery.target_arn,
-        name=f"{delivery.event['id']}_{digest[:32]}",
-        input=delivery.payload,
-    )
+    states = _client("stepfunctions", delivery)
+    try:
+        states.start_execution(
+            stateMachineArn=delivery.target_arn,
+            name=f"{delivery.event['id']}_{digest[:32]}",
+            input=delivery.payload,
+        )
+    except states.exceptions.ExecutionAlreadyExists:
+        # The name stands for this event and target: an earlier attempt has arrived after all.
+        return
 
 
 def _to_queue(delivery: Delivery) -> None:

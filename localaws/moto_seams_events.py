@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from localaws.errors import UnsupportedByLocalAws
 from localaws.event_s3 import StoredObject
 from localaws.wire import AwsError
 
@@ -43,6 +44,7 @@ def install_events(hooks: EventHooks) -> None:
 
     Rule.send_to_targets = lambda self, event, transform_input=True: hooks.send(self, dict(event))
     _replace_operations(hooks)
+    _refuse_operations()
 
 
 def _replace_operations(hooks: EventHooks) -> None:
@@ -86,6 +88,26 @@ def _replace_operations(hooks: EventHooks) -> None:
 
     for function in (put_events, test_event_pattern, put_rule, enable_rule, put_targets):
         setattr(EventsHandler, function.__name__, function)
+
+
+_REFUSED = ("create_archive", "start_replay", "create_api_destination", "create_connection")
+"""moto stores these, but nothing here would ever act on them."""
+
+
+def _refuse_operations() -> None:
+    from moto.events.responses import EventsHandler
+
+    for name in _REFUSED:
+        setattr(EventsHandler, name, _refusing(name))
+
+
+def _refusing(name: str) -> Callable[[Any], None]:
+    operation = "".join(part.capitalize() for part in name.split("_"))
+
+    def refuse(_handler: Any) -> None:
+        raise UnsupportedByLocalAws("events", operation)
+
+    return refuse
 
 
 def _originals(owner: Any, names: tuple[str, ...]) -> dict[str, Any]:

@@ -4,14 +4,15 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import clients, events
+from localaws import clients, events, lambdas
 from localaws.server import LaptopServer
-from tests.localaws.pipeline_bench import PipelineBench, approval, stage
+from tests.localaws.pipeline_bench import PipelineBench, approval, stage, zip_of
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -271,6 +272,75 @@ def test_a_machine_is_started_with_the_event_under_a_name_of_its_own(bench: Benc
     assert json.loads(told["input"]) == {"n": 3}
 
 
+def test_a_function_is_called_only_when_it_lets_the_rule_in(bench: Bench, tmp_path: Path):
+    dead, seen = bench.queue(), tmp_path / "event"
+    code = f"import json\ndef handler(e, c):\n    open({str(seen)!r}, 'w').write(json.dumps(e))\n"
+    function = client("lambda").create_function(
+        FunctionName=bench.name,
+        Runtime="python3.13",
+        Role=bench.role("lambda.amazonaws.com", _allow("logs:*", "*")),
+        Handler="app.handler",
+        Code={"ZipFile": zip_of(app__py=code)},
+        Timeout=30,
+    )["FunctionArn"]
+    rule = bench.rule()
+    bench.target(function, DeadLetterConfig={"Arn": dead.arn})
+    bench.put()
+    (refused,) = dead.letters()
+
+    client("lambda").add_permission(
+        FunctionName=bench.name,
+        StatementId="rule",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}",
+    )
+    put = bench.put()
+    assert dead.letters() == []
+    assert lambdas.drain_events(20)
+
+    assert refused["ERROR_CODE"] == "NO_PERMISSIONS"
+    assert json.loads(seen.read_text())["id"] == put["EventId"]
+
+
+def test_a_pipeline_gets_variables_and_revisions_from_the_payload(bench: Bench):
+    made = PipelineBench(bench.name[:60])
+    made.create(stage("Gate", approval("Gate")), variables=[{"name": "W", "defaultValue": "auto"}])
+    arn = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:{made.name}"
+    version = made.upload("other.zip")
+    template = {
+        "variables": [{"name": "W", "value": "<w>"}],
+        "sourceRevisions": [
+            {"actionName": "Source", "revisionType": "S3_OBJECT_KEY", "revisionValue": "<key>"}
+        ],
+    }
+    bench.rule()
+    bench.target(
+        arn,
+        RoleArn=bench.role(
+            "events.amazonaws.com", _allow("codepipeline:StartPipelineExecution", arn)
+        ),
+        InputTransformer={
+            "InputPathsMap": {"w": "$.detail.w", "key": "$.detail.key"},
+            "InputTemplate": json.dumps(template),
+        },
+    )
+
+    bench.put({"w": "diabetes", "key": "other.zip"})
+    assert events.drain(10)
+    made.heard.wait(lambda e: e["detail"].get("action") == "Gate")
+    made.heard.stop()
+
+    codepipeline = client("codepipeline")
+    listed = codepipeline.list_pipeline_executions(pipelineName=made.name)
+    (started,) = listed["pipelineExecutionSummaries"]
+    told = codepipeline.get_pipeline_execution(
+        pipelineName=made.name, pipelineExecutionId=started["pipelineExecutionId"]
+    )["pipelineExecution"]
+    assert told["variables"] == [{"name": "W", "resolvedValue": "diabetes"}]
+    assert told["artifactRevisions"][0]["revisionId"] == version
+
+
 def test_a_topic_is_reached_by_its_own_policy(bench: Bench):
     queue = bench.queue(open_to_rules=False)
     topic = client("sns").create_topic(Name=bench.name)["TopicArn"]
@@ -326,6 +396,16 @@ def test_events_of_aws_cannot_be_put(bench: Bench):
 )
 def test_a_bad_entry_is_refused_by_itself(bench: Bench, entry: dict[str, Any], code: str):
     assert bench.put(**entry)["ErrorCode"] == code
+
+
+def test_what_would_be_stored_and_never_done_is_refused(laptop: LaptopServer):
+    with pytest.raises(ClientError) as refused:
+        client("events").create_archive(
+            ArchiveName="a",
+            EventSourceArn=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default",
+        )
+
+    assert refused.value.response["Error"]["Code"] == "UnsupportedByLocalAws"
 
 
 def test_a_pattern_can_be_tried_against_an_event(laptop: LaptopServer):

@@ -612,3 +612,21 @@ def test_a_pipeline_can_be_tagged_listed_and_deleted(bench: PipelineBench):
     with pytest.raises(ClientError) as gone:
         bench.state()
     assert code(gone) == "PipelineNotFoundException"
+
+
+def test_what_the_laptop_does_not_do_is_said_by_name(laptop: LaptopServer):
+    codepipeline = client("codepipeline")
+    kind = {"category": "Build", "owner": "Custom", "provider": "Mine", "version": "1"}
+
+    for refuse in (
+        lambda: codepipeline.poll_for_jobs(actionTypeId=kind),
+        codepipeline.list_webhooks,
+        lambda: codepipeline.rollback_stage(
+            pipelineName="p",
+            stageName="s",
+            targetPipelineExecutionId="00000000-0000-0000-0000-000000000000",
+        ),
+    ):
+        with pytest.raises(ClientError) as refused:
+            refuse()
+        assert code(refused) == "UnsupportedByLocalAws"
