@@ -52,8 +52,7 @@ def create_state_machine(self: Any) -> Any:
     )
     _check_definition(definition)
     _check_same(backend, arn, definition, role)
-    logging = self._get_param("loggingConfiguration") or {}
-    machine_rules.check_role(arn, role, definition, logging)
+    machine_rules.check_role(arn, role, definition)
     return _create(self)
 
 
@@ -70,9 +69,8 @@ def update_state_machine(self: Any) -> Any:
     machine = self.stepfunction_backend.describe_state_machine(arn)
     definition = self._get_param("definition") or machine.definition
     role = self._get_param("roleArn") or machine.roleArn
-    logging = self._get_param("loggingConfiguration") or machine.loggingConfiguration or {}
     _check_definition(definition)
-    machine_rules.check_role(machine.arn, role, definition, logging)
+    machine_rules.check_role(machine.arn, role, definition)
     return _update(self)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from localaws import clock, machine_calls, machine_logs, machine_paths
 from localaws import moto_seams_machines as seams
 
-KEPT_EXECUTIONS = 10_000
+KEPT_EXECUTIONS = 2_000
 """Finished executions remembered per machine; AWS keeps them for 90 days."""
 
 MAX_EVENT_DATA_BYTES = 248 * 1024

@@ -1,7 +1,7 @@
 """Execution logs: history events written to the log group of the machine's LoggingConfiguration.
 
 On AWS the log delivery service writes them, not the machine's role; here they are put straight into
-the store. # parity: the role's log delivery permissions are decided when the machine is created.
+the store, and a missing log group loses them.
 """
 
 import json

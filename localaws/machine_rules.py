@@ -1,8 +1,8 @@
 """What Step Functions asks of a machine's role when the machine is created or updated.
 
-The role must let Step Functions in, may create the managed rules that report the end of `.sync`
-tasks, and may set up log delivery. AWS checks all of it at creation, so a missing permission fails
-the deployment and not the first run.
+The role must let Step Functions in and may create the managed rules that report the end of `.sync`
+tasks. AWS checks this at creation, so a missing permission fails the deployment and not the first
+run. # parity: AWS also checks that the role may set up log delivery, which has no public API.
 """
 
 import json
@@ -11,24 +11,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localaws import iam, machine_calls, machine_logs
+from localaws import iam, machine_calls
 from localaws import moto_seams_machines as seams
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.machine_jobs import JOB_KINDS
 
 _CHILD_RULE = "StepFunctionsGetEventsForStepFunctionsExecutionRule"
-
-LOG_DELIVERY_ACTIONS = (
-    "logs:CreateLogDelivery",
-    "logs:GetLogDelivery",
-    "logs:UpdateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:DescribeResourcePolicies",
-    "logs:DescribeLogGroups",
-)
-"""AWS Step Functions Developer Guide, "Logging using CloudWatch Logs", IAM policies."""
 
 
 class Refused(seams.AWSError):  # type: ignore[misc]
@@ -41,7 +29,7 @@ class Refused(seams.AWSError):  # type: ignore[misc]
         super().__init__(message)
 
 
-def check_role(machine_arn: str, role_arn: str, definition: str, logging: dict[str, Any]) -> None:
+def check_role(machine_arn: str, role_arn: str, definition: str) -> None:
     """Raise `Refused` unless the role can do for the machine what AWS demands at creation."""
     _check_trust(role_arn, machine_arn)
     rules = sorted(managed_rules(definition))
@@ -54,8 +42,6 @@ def check_role(machine_arn: str, role_arn: str, definition: str, logging: dict[s
         )
         for rule in rules:
             _put_rule(events, rule, role_arn, machine_arn)
-    if machine_logs.destination(logging) and logging.get("level", "OFF") != "OFF":
-        _check_log_delivery(role_arn, machine_arn)
 
 
 def managed_rules(definition: str) -> set[str]:
@@ -132,18 +118,3 @@ def _pattern(rule: str) -> dict[str, Any]:
             }
     started_here = {"Tags": {"MANAGED_BY_AWS": ["STARTED_BY_STEP_FUNCTIONS"]}}
     return {"source": ["aws.states"], "detail": started_here}
-
-
-def _check_log_delivery(role_arn: str, machine_arn: str) -> None:
-    decide = getattr(iam, "authorize_role", None)
-    if decide is None:
-        return
-    for action in LOG_DELIVERY_ACTIONS:
-        try:
-            decide(role_arn, machine_calls.PRINCIPAL, action, "*", source_arn=machine_arn)
-        except AccessDeniedByLocalAws as error:
-            raise Refused(
-                "AccessDeniedException",
-                f"The state machine IAM Role is not authorized to access the Log Destination "
-                f"({error})",
-            ) from error

@@ -270,6 +270,15 @@ def test_express_machines_are_refused() -> None:
     assert code == "UnsupportedByLocalAws"
 
 
+def test_tracing_is_accepted_and_shown() -> None:
+    machine = bench.make_machine(PASS, tracingConfiguration={"enabled": True})
+
+    described = bench.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
+
+    assert described["tracingConfiguration"] == {"enabled": True}
+    assert bench.ended(bench.start(machine))["status"] == "SUCCEEDED"
+
+
 LOGGED = [
     (
         "ALL",

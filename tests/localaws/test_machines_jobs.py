@@ -123,6 +123,18 @@ def test_stopped_execution_stops_its_job(jobs: Jobs) -> None:
     bench.until(lambda: describe_job("long-0")["ProcessingJobStatus"] == "Stopped")
 
 
+def test_job_that_somebody_stops_fails_its_task(jobs: Jobs) -> None:
+    script = "import time; time.sleep(50)"
+    execution = bench.start(bench.make_machine(jobs.definition("halted", script)))
+    bench.until(lambda: running("halted-0"))
+
+    bench.client("sagemaker").stop_processing_job(ProcessingJobName="halted-0")
+
+    description = bench.ended(execution)
+    assert description["error"] == "States.TaskFailed"
+    assert json.loads(description["cause"])["ProcessingJobStatus"] == "Stopped"
+
+
 def test_task_over_its_time_limit_stops_its_job(jobs: Jobs) -> None:
     script = "import time; time.sleep(50)"
 
