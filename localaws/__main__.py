@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.flush()
     try:
         stop.wait()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
     finally:
         server.stop()
     return 0

@@ -16,7 +16,7 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config as BotoConfig
 
-from localaws import clock, iam
+from localaws import clock, iam, iam_identity
 from localaws.context import DEVELOPER_KEY_ID, DEVELOPER_SECRET, Context
 
 _MAX_CLIENTS = 128
@@ -64,6 +64,7 @@ def client_as(
     region: str | None = None,
     session_name: str,
     source_arn: str | None = None,
+    source_account: str | None = None,
 ) -> Any:
     """A boto3 client that acts as `role_arn`, assumed by `service_principal`.
 
@@ -71,22 +72,53 @@ def client_as(
     `session_name` to few values: each one is a client of its own in the cache.
     """
     region = region or _context().config.region
-    key = (role_arn, service_principal, service, region, session_name, source_arn)
+    key = (role_arn, service_principal, service, region, session_name, source_arn, source_account)
 
     def make() -> tuple[Any, datetime | None]:
         credentials = iam.assume_service_role(
-            role_arn, service_principal, session_name=session_name, source_arn=source_arn
+            role_arn,
+            service_principal,
+            session_name=session_name,
+            source_arn=source_arn,
+            source_account=source_account,
         )
-        made = new_client(
-            service,
-            region,
-            credentials.access_key_id,
-            credentials.secret_access_key,
-            credentials.session_token,
-        )
-        return made, credentials.expires_at
+        return _with(credentials, service, region), credentials.expires_at
 
     return _cached(key, make)
+
+
+def client_as_service(
+    service_principal: str,
+    service: str,
+    *,
+    region: str | None = None,
+    source_arn: str,
+    source_account: str | None = None,
+) -> Any:
+    """A boto3 client of a service that acts without a role, for `source_arn`.
+
+    The policy of the resource it acts on (function, topic, queue, bucket) decides alone.
+    """
+    region = region or _context().config.region
+
+    def make() -> tuple[Any, datetime | None]:
+        principal = iam.service(
+            service_principal, source_arn=source_arn, source_account=source_account
+        )
+        credentials = iam_identity.open_session(principal)
+        return _with(credentials, service, region), credentials.expires_at
+
+    return _cached((service_principal, service, region, source_arn, source_account), make)
+
+
+def _with(credentials: iam_identity.Credentials, service: str, region: str) -> Any:
+    return new_client(
+        service,
+        region,
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        credentials.session_token,
+    )
 
 
 def developer_client(service: str, region: str | None = None) -> Any:

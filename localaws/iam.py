@@ -185,11 +185,17 @@ def assume_role(principal: Principal, parameters: Mapping[str, Any]) -> Credenti
     context = tag_context(tags) | {"sts:rolesessionname": (session_name,)}
     if "ExternalId" in parameters:
         context["sts:externalid"] = (parameters["ExternalId"],)
-    role = _trusting_role(principal, role_arn, context)
+    actions = ("sts:AssumeRole", "sts:TagSession") if tags else ("sts:AssumeRole",)
+    role = _trusting_role(principal, role_arn, context, actions)
+    duration_s = int(parameters.get("DurationSeconds", 3600))
+    if duration_s > int(role.max_session_duration or 3600):
+        raise AwsError(
+            "ValidationError", "DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
     return _open(
         role,
         session_name,
-        duration_s=int(parameters.get("DurationSeconds", 3600)),
+        duration_s=duration_s,
         policies=iam_sts.session_policies(parameters, role_arn.split(":")[4]),
         tags=tags,
     )
@@ -248,23 +254,27 @@ def _account_of(arn: str | None) -> str:
 
 
 def _trusting_role(
-    principal: Principal, role_arn: str, context: Mapping[str, tuple[str, ...]]
+    principal: Principal,
+    role_arn: str,
+    context: Mapping[str, tuple[str, ...]],
+    actions: tuple[str, ...] = ("sts:AssumeRole",),
 ) -> moto_seams.StoredRole:
     """The role, when its trust policy and the caller's policies let the caller in."""
     account, name = _account_of(role_arn), role_arn.rpartition("/")[2]
     if name == ADMIN_ROLE and principal.account:
         _make_admin_role(account, principal.account)
     role = moto_seams.find_role(account, name)
-    requirement = Requirement("sts:AssumeRole", role_arn, context)
     if role is None or role.arn != role_arn:
         raise AccessDeniedByLocalAws(
-            principal.arn, "sts:AssumeRole", role_arn, "because the role does not exist"
+            principal.arn, actions[0], role_arn, "because the role does not exist"
         )
     trust = compile_policy(f"trust of {role_arn}", role.assume_role_policy_document)
     place = Place(principal.account, "us-east-1")
-    decided = _decide_with(principal, requirement, place, trust, required=True)
-    if not decided.allowed:
-        raise AccessDeniedByLocalAws(principal.arn, "sts:AssumeRole", role_arn, decided.reason)
+    for action in actions:
+        requirement = Requirement(action, role_arn, context)
+        decided = _decide_with(principal, requirement, place, trust, required=True)
+        if not decided.allowed:
+            raise AccessDeniedByLocalAws(principal.arn, action, role_arn, decided.reason)
     return role
 
 

@@ -261,7 +261,10 @@ def _keys(request: WireRequest, place: Place) -> list[Requirement]:
     arn = moto_seams.kms_key_arn(place.account, place.region, key) if key else None
     if arn is None or key.startswith("alias/aws/"):
         return []
-    via = {"kms:viaservice": (f"{service}.{place.region}.amazonaws.com",)}
+    via = {
+        "aws:viaawsservice": ("true",),
+        "kms:viaservice": (f"{service}.{place.region}.amazonaws.com",),
+    }
     return [Requirement(action, arn, via) for action in actions]
 
 

@@ -234,6 +234,7 @@ def _key_use(action: str, key_id: str, bucket: str, key: str, place: Place) -> l
         return []
     whole = moto_seams.bucket_uses_bucket_key(bucket)
     context: dict[str, tuple[str, ...]] = {
+        "aws:viaawsservice": ("true",),
         "kms:viaservice": (f"s3.{place.region}.amazonaws.com",),
         "kms:encryptioncontext:aws:s3:arn": (
             _bucket_arn(bucket) if whole else _object_arn(bucket, key),

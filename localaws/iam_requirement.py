@@ -30,7 +30,8 @@ class Requirement:
 
 def _account_in(arn: str) -> str:
     parts = arn.split(":", 5)
-    return parts[4] if len(parts) == 6 and parts[0] == "arn" else ""
+    owned = len(parts) == 6 and parts[0] == "arn" and parts[4] != "aws"
+    return parts[4] if owned else ""
 
 
 @dataclass(frozen=True)

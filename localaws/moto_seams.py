@@ -322,7 +322,7 @@ def _key_policy(arn: str) -> str | None:
 def _function_policy(arn: str) -> str | None:
     from moto.awslambda.models import lambda_backends
 
-    region, account, _, name = arn.split(":")[3:7]
+    region, account, _, name = (arn.split(":") + [""])[3:7]
     functions = lambda_backends[account][region]._lambdas._functions.get(name)
     if functions is None:
         return None

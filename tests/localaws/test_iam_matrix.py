@@ -557,3 +557,39 @@ def test_function_policy_lets_a_rule_invoke(laptop: Any) -> None:
     ask(rule)
     with pytest.raises(AccessDeniedByLocalAws):
         ask(rule + "-other")
+
+
+def test_tagging_a_session_takes_permission_of_its_own() -> None:
+    with pytest.raises(ClientError, match="not authorized to perform: sts:TagSession"):
+        role(session={"Tags": [{"Key": "team", "Value": "ml"}]})
+
+
+def test_policies_of_aws_itself_can_be_read() -> None:
+    arn = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+
+    assert developer_client("iam").get_policy(PolicyArn=arn)["Policy"]["Arn"] == arn
+
+
+def test_a_service_without_a_role_is_let_in_by_the_resource(laptop: Any) -> None:
+    from localaws.clients import client_as_service
+
+    sqs = developer_client("sqs")
+    url = sqs.create_queue(QueueName="matrix-service")["QueueUrl"]
+    queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:matrix-service"
+    rule = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/matrix"
+    events = client_as_service("events.amazonaws.com", "sqs", source_arn=rule)
+    with pytest.raises(ClientError, match="because no resource-based policy allows"):
+        events.send_message(QueueUrl=url, MessageBody="m")
+
+    statement = allow(
+        "sqs:SendMessage",
+        queue,
+        Principal={"Service": "events.amazonaws.com"},
+        Condition={"ArnEquals": {"aws:SourceArn": rule}},
+    )
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(statement)})
+
+    events.send_message(QueueUrl=url, MessageBody="m")
+    other = client_as_service("events.amazonaws.com", "sqs", source_arn=rule + "2")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        other.send_message(QueueUrl=url, MessageBody="m")
