@@ -67,7 +67,15 @@ def layers_of(template: dict[str, Any], base: Path) -> Iterator[tuple[str, Layer
             folder = resource["Properties"].get("ContentUri")
             if isinstance(folder, str):
                 method = resource.get("Metadata", {}).get("BuildMethod")
-                yield logical_id, LayerSource(base / folder, wrapped=method is not None)
+                yield logical_id, LayerSource(base / folder, wrapped=is_wrapped(method))
+
+
+def is_wrapped(build_method: str | None) -> bool:
+    """Whether SAM puts a layer's content under `python/`: with a Python build method it does.
+
+    A makefile lays its content out itself; here its folder is taken as the layer.
+    """
+    return (build_method or "").startswith("python")
 
 
 def build(source: LayerSource, build_dir: Path) -> Path:

@@ -45,7 +45,14 @@ __all__ = [
     "deploy",
     "destroy",
     "plan",
+    "prepare",
 ]
+
+
+_SERVICES = (
+    *("sts", "s3", "iam", "kms", "lambda", "logs", "stepfunctions", "codepipeline"),
+    *("events", "sns", "sqs", "ssm", "cloudwatch"),
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,17 @@ def aws_clients(session: Any, *, endpoint_url: str) -> Clients:
             return made[service]
 
     return client
+
+
+def prepare(request: DeployRequest, session: Any, *, account: str, region: str) -> None:
+    """Do ahead, while the server still starts, what needs no server.
+
+    Builds layers, expands the template (kept on disk) and loads the descriptions of the services
+    into `session`; raises TemplateInvalid as `deploy` would.
+    """
+    draw(request, Surroundings(request.stack_name, account, region))
+    for service in _SERVICES:
+        session.client(service, region_name=region, endpoint_url="http://localhost:1")
 
 
 def _prepared(request: DeployRequest, clients: Clients) -> tuple[Blueprint, DeploymentBucket]:

@@ -15,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from localaws import clients, clock
 from localaws.errors import LocalAwsError, UnsupportedByLocalAws
 from localaws.lambda_function import AsyncPolicy, FunctionSpec, Invocation, Outcome
@@ -76,7 +74,7 @@ class AsyncInvoker:
     def _attempt(self, event: QueuedEvent) -> None:
         try:
             again_after_s = self._try_once(event)
-        except (LocalAwsError, ClientError) as error:
+        except Exception as error:  # noqa: BLE001 - a worker's edge: whatever it is, the event has ended
             _log.warning("asynchronous event %s is lost: %s", event.invocation.request_id, error)
             again_after_s = None
         if again_after_s is None:

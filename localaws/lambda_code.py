@@ -16,14 +16,23 @@ from localaws.deployer.packaging import LAYER_REFERENCE
 from localaws.errors import LocalAwsError
 from localaws.lambda_function import Archive
 
+
+class CodeUnusable(LocalAwsError):
+    """A function's or a layer's archive cannot be unpacked."""
+
+
 _lock = threading.Lock()
 
 
 def unpacked(archive: Archive, folder: Path) -> Path:
     """The folder that holds the files of `archive`; below `folder` unless it is a reference."""
     if not archive.content:
-        raise LocalAwsError("the code of the function is empty: its archive was not found in S3")
-    with zipfile.ZipFile(io.BytesIO(archive.content)) as source:
+        raise CodeUnusable("the code of the function is empty: its archive was not found in S3")
+    try:
+        source = zipfile.ZipFile(io.BytesIO(archive.content))
+    except zipfile.BadZipFile as error:
+        raise CodeUnusable(f"Lambda was not able to unzip the file: {error}") from error
+    with source:
         if source.namelist() == [LAYER_REFERENCE]:
             return Path(json.loads(source.read(LAYER_REFERENCE))["folder"])
         target = folder / archive.digest

@@ -42,7 +42,6 @@ class FunctionSpec:
     log_group: str
     log_format: str
     application_log_level: str = ""
-    traced: bool = False
 
     @property
     def qualified_arn(self) -> str:

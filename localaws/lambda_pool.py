@@ -1,5 +1,6 @@
 """Warm processes, as many per function as run at the same time, fewer when they are idle."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,11 +10,11 @@ from localaws.errors import LocalAwsError
 from localaws.lambda_function import FunctionSpec
 from localaws.lambda_process import FunctionProcess
 
-PROCESSES_PER_FUNCTION = 8
-"""Beyond that, invocations wait for a free process."""
-_GROW_AFTER_S = 0.1
+PROCESSES_PER_FUNCTION = max(4, 2 * (os.cpu_count() or 1))
+"""Beyond that, invocations wait for a free process."""  # parity: AWS starts up to 1,000
+_GROW_AFTER_S = 0.2
 """A busy process is waited for this long before another is started, which takes about as long."""
-IDLE_S = 120.0
+IDLE_S = 60.0
 _REAP_EVERY_S = 5.0
 _CREDENTIALS_LAST_S = 3000.0
 

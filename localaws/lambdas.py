@@ -14,8 +14,9 @@ from typing import Any
 
 from localaws import moto_seams_lambdas as seams
 from localaws.context import Context
-from localaws.errors import AccessDeniedByLocalAws, LocalAwsError
+from localaws.errors import AccessDeniedByLocalAws
 from localaws.lambda_async import AsyncInvoker, QueuedEvent
+from localaws.lambda_code import CodeUnusable
 from localaws.lambda_function import (
     ASYNC_LIMIT_BYTES,
     SYNC_LIMIT_BYTES,
@@ -161,6 +162,8 @@ def _run_spec(spec: FunctionSpec, invocation: Invocation) -> Outcome:
     except AccessDeniedByLocalAws as error:
         message = f"The role defined for the function cannot be assumed by Lambda: {error}"
         raise AwsError("AccessDeniedException", message, 403) from error
+    except CodeUnusable as error:
+        raise AwsError("InvalidZipFileException", str(error), 502) from error
 
 
 def _run(function: Any, payload: bytes) -> tuple[bytes, bool, str]:
@@ -181,5 +184,5 @@ def _changed(function: Any) -> None:
 def _warm(running: _Running, function: Any) -> None:
     try:
         running.runtime.warm(seams.spec_of(function))
-    except (LocalAwsError, OSError) as error:  # the first invocation will tell it to its caller
+    except Exception as error:  # noqa: BLE001 - a thread's edge: the first invocation will tell its caller
         _log.info("%s was not warmed: %s", function.function_name, error)

@@ -275,7 +275,6 @@ def spec_of(function: Any) -> FunctionSpec:
         log_group=logging["LogGroup"],
         log_format=logging["LogFormat"],
         application_log_level=logging.get("ApplicationLogLevel", ""),
-        traced=function.tracing_config.get("Mode") == "Active",
     )
 
 

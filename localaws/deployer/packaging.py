@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localaws.build_layers import LayerSource, build, files_of
+from localaws.build_layers import REQUIREMENTS, LayerSource, build, files_of, is_wrapped
 from localaws.deployer.errors import invalid
 from localaws.deployer.intrinsics import escaped
 
@@ -117,13 +117,21 @@ def _found(path: Path, logical_id: str, name: str) -> Path:
 def _code(path: Path, _resource: Mapping[str, Any], _build_dir: Path) -> bytes:
     if path.is_file():
         return path.read_bytes()
+    requirements = path / REQUIREMENTS
+    if requirements.exists() and _names_something(requirements.read_text(encoding="utf-8")):
+        raise invalid("", f"{requirements}: dependencies of functions go into a layer here")
     return zipped((file.as_posix(), (path / file).read_bytes()) for file in files_of(path))
+
+
+def _names_something(requirements: str) -> bool:
+    lines = (line.strip() for line in requirements.splitlines())
+    return any(line and not line.startswith("#") for line in lines)
 
 
 def _layer(path: Path, resource: Mapping[str, Any], build_dir: Path) -> bytes:
     if path.is_file():
         return path.read_bytes()
-    wrapped = resource.get("Metadata", {}).get("BuildMethod") is not None
+    wrapped = is_wrapped(resource.get("Metadata", {}).get("BuildMethod"))
     built = build(LayerSource(path, wrapped), build_dir)
     return zipped(iter([(LAYER_REFERENCE, json.dumps({"folder": str(built)}).encode())]))
 
