@@ -7,7 +7,6 @@ the old one serves until the new one is healthy.
 import http.client
 import os
 import queue
-import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -187,7 +186,7 @@ class _Pump:
                     self._thread = None
                     return
                 fds = {_output(s): s for s in self._servers if _output(s) >= 0}
-                ready = select.select(list(fds), [], [], 0)[0]
+                ready = forkserver.readable(list(fds), 0.0)
                 ended = [fds[fd] for fd in ready if not _take(fds[fd])]
                 self._servers = [s for s in self._servers if s not in ended]
                 servers = list(self._servers)

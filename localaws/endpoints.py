@@ -17,6 +17,7 @@ from pathlib import Path
 from localaws import clock
 from localaws.context import Context
 from localaws.endpoint_fleet import Fleet, FleetFailed, FleetPlan
+from localaws.job_folder import own_place
 from localaws.sagemaker_events import emit
 from localaws.sagemaker_models import find_config, resolve_model
 from localaws.sagemaker_store import STORE, Document, Kind, Place, Record
@@ -79,7 +80,7 @@ def install(context: Context) -> None:
     """Keep the servers' folders below the state directory; answer InvokeEndpoint."""
     from localaws import sagemaker_runtime
 
-    _settings.folder = context.config.state_dir.resolve() / "endpoints"
+    _settings.folder = own_place(context.config.state_dir.resolve() / "endpoints")
     sagemaker_runtime.install(context)
 
 

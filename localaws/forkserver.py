@@ -29,6 +29,17 @@ _LONGEST_POLL_S = 3600.0
 _STOP_SIGNALS = {"TERM": signal.SIGTERM, "KILL": signal.SIGKILL}
 
 
+def readable(fds: list[int], timeout_s: float) -> set[int]:
+    """Which of the descriptors have something to read, or have ended, within the time.
+
+    Not `select`, which refuses descriptors from 1024 on: a busy server has more.
+    """
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _events in poll.poll(max(0, math.ceil(timeout_s * 1000)))}
+
+
 @dataclass
 class Child:
     """A running child: its output to read, its end to wait for."""
@@ -43,7 +54,7 @@ class Child:
     def poll(self, timeout_s: float = 0.0) -> int | None:
         """The exit code once the child has ended (negative: the signal), else None."""
         with self._lock:
-            if self.exit_code is None and select.select([self.status], [], [], timeout_s)[0]:
+            if self.exit_code is None and readable([self.status.fileno()], timeout_s):
                 self._read_status()
             return self.exit_code
 

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import select
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,15 +119,15 @@ class _Outputs:
 
     def wait(self, status: socket.socket, timeout_s: float) -> bool:
         """Take what is there or comes in time; True when the status has news."""
-        ready = select.select([*self._open, status.fileno()], [], [], timeout_s)[0]
-        for fd in set(ready) & set(self._open):
+        ready = forkserver.readable([*self._open, status.fileno()], timeout_s)
+        for fd in ready & set(self._open):
             self._read(fd)
         self._recorder.flush()
         return status.fileno() in ready
 
     def drain(self) -> None:
         """Take what dead children left, without waiting for strays that hold a pipe open."""
-        while ready := select.select(self._open, [], [], 0)[0]:
+        while ready := forkserver.readable(self._open, 0.0):
             for fd in ready:
                 self._read(fd)
 

@@ -1,6 +1,7 @@
 """A job's place on disk: what it will see as /opt/ml, and room for the platform beside it."""
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -8,6 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from localaws.container import OPT_ML
+
+
+def own_place(parent: Path) -> Path:
+    """This process's folder below `parent`; those of processes that are gone are deleted."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.iterdir():
+        if left.name.isdigit() and not _is_alive(int(left.name)):
+            shutil.rmtree(left, ignore_errors=True)
+    return parent / str(os.getpid())
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @dataclass(frozen=True)

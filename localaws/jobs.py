@@ -26,7 +26,7 @@ from localaws import (
 )
 from localaws.context import Context
 from localaws.job_execution import Result
-from localaws.job_folder import JobFolder
+from localaws.job_folder import JobFolder, own_place
 from localaws.job_logs import LogStream, MetricDefinition, Recorder
 from localaws.job_state import End, Job, Status
 from localaws.job_transfer import JobFailed
@@ -97,7 +97,7 @@ def install(context: Context) -> None:
     job_environment.configure(context.url)
     job_logs.forget_groups()
     job_execution.closing.clear()
-    folder = context.config.state_dir.resolve() / "jobs"
+    folder = own_place(context.config.state_dir.resolve() / "jobs")
     _queue.start(folder, max(2, job_environment.cores()))
 
 

@@ -225,7 +225,7 @@ def test_a_deleted_endpoint_is_gone_with_its_processes(world: World) -> None:
         return not listed
 
     assert comes_true(is_gone)
-    assert not list((world.state_dir / "endpoints").glob("doomed-*"))
+    assert not list((world.state_dir / "endpoints").glob("*/doomed-*"))
     with pytest.raises(ClientError, match="Could not find endpoint"):
         world.sagemaker.describe_endpoint(EndpointName="doomed")
 

@@ -2,12 +2,13 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from localaws import job_execution
+from localaws import job_execution, job_folder
 from tests.localaws.sagemaker_world import (
     BUCKET,
     IMAGE,
@@ -273,4 +274,17 @@ def test_each_change_of_a_job_is_told_to_eventbridge(world: World) -> None:
 
 def test_nothing_of_a_finished_job_stays_on_disk(world: World) -> None:
     world.process("tidy", "pass")
-    assert comes_true(lambda: not list((world.state_dir / "jobs").glob("tidy-*")))
+    assert comes_true(lambda: not list((world.state_dir / "jobs").glob("*/tidy-*")))
+
+
+def test_folders_of_a_process_that_was_killed_are_deleted_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left, alive = tmp_path / str(ended.pid), tmp_path / str(os.getppid())
+    for folder in (left, alive):
+        (folder / "job").mkdir(parents=True)
+    assert job_folder.own_place(tmp_path) == tmp_path / str(os.getpid())
+    assert not left.exists()
+    assert alive.exists()
