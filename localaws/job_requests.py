@@ -39,6 +39,7 @@ def check_processing(request: Document) -> None:
     cluster = request["ProcessingResources"]["ClusterConfig"]
     _one_instance(cluster, where)
     _refuse(where, request.get("NetworkConfig", {}), "VpcConfig", "EnableNetworkIsolation")
+    _refuse(where, request, "ExperimentConfig")
     for item in request.get("ProcessingInputs") or []:
         _check_processing_input(item, where)
     outputs = request.get("ProcessingOutputConfig", {}).get("Outputs") or []
@@ -91,6 +92,7 @@ def check_training(request: Document) -> None:
         "ServerlessJobConfig",
         "ModelPackageConfig",
         "RetryStrategy",
+        "ExperimentConfig",
     )
     for channel in request.get("InputDataConfig") or []:
         _check_channel(channel, where)
@@ -133,7 +135,7 @@ def check_transform(request: Document) -> None:
     split = request["TransformInput"].get("SplitType", "None")
     if split not in ("None", "Line"):
         raise UnsupportedByLocalAws("sagemaker", where, f"SplitType {split}")
-    _refuse(where, request, "DataCaptureConfig")
+    _refuse(where, request, "DataCaptureConfig", "ExperimentConfig")
     processing = request.get("DataProcessing") or {}
     _only(where, processing, "JoinSource", "None")
     _refuse(where, processing, "InputFilter", "OutputFilter")

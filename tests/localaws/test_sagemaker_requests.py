@@ -96,6 +96,7 @@ def test_a_local_path_outside_of_opt_ml_processing_is_refused(world: World) -> N
     ("change", "named"),
     [
         ({"NetworkConfig": {"EnableNetworkIsolation": True}}, "EnableNetworkIsolation"),
+        ({"ExperimentConfig": {"ExperimentName": "e"}}, "ExperimentConfig"),
         (
             {
                 "ProcessingResources": {
