@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from localaws import memory
 from localaws.context import PORT, Config
 from localaws.errors import PortInUseError
 from localaws.server import LaptopServer
@@ -34,6 +35,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; answers the exit status."""
+    memory.return_freed_memory()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
