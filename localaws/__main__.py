@@ -21,6 +21,16 @@ PORT_TAKEN = 3
 """Exit status when the port is in use."""
 
 
+STOP_AT_STDIN_END = "LOCALAWS_STOP_AT_STDIN_END"
+"""Set to 1 by a parent that holds the other end of standard input: its death ends the server."""
+
+
+def _stop_at_stdin_end(stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    stop.set()
+
+
 def parse(arguments: Sequence[str] | None = None) -> Config:
     """The configuration that command-line arguments ask for."""
     parser = argparse.ArgumentParser(prog="python -m localaws", description=__doc__)
@@ -39,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    if os.environ.get(STOP_AT_STDIN_END) == "1":
+        threading.Thread(target=_stop_at_stdin_end, args=(stop,), daemon=True).start()
     try:
         server = LaptopServer(parse(arguments)).start()
     except PortInUseError as error:
