@@ -2,24 +2,22 @@
 
 A target with a role is called as that role, assumed by EventBridge; a Lambda function, queue,
 topic or log group without one is called as the service `events.amazonaws.com`, so that the
-target's own resource policy decides. Imports clients and IAM identities; knows no retries.
+target's own resource policy decides. Knows no retries.
 """
 
 import contextvars
 import hashlib
 import json
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from localaws import clients, clock, iam_identity
+from localaws import clients, clock
 from localaws.errors import UnsupportedByLocalAws
 
 EVENTS = "events.amazonaws.com"
-_SESSION_S = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -118,34 +116,9 @@ def _session_name(rule: Rule) -> str:
     return hashlib.sha256(rule.arn.encode()).hexdigest()[:32]
 
 
-_cache: dict[tuple[str, str], Any] = {}
-_cache_lock = threading.Lock()
-
-
-def forget_clients() -> None:
-    """Forget clients of a server that is gone."""
-    with _cache_lock:
-        _cache.clear()
-
-
 def _service_client(service: str, rule: Rule) -> Any:
-    with _cache_lock:
-        found = _cache.get((service, rule.arn))
-        if found is None:
-            found = _cache[(service, rule.arn)] = _new_service_client(service, rule)
-        return found
-
-
-def _new_service_client(service: str, rule: Rule) -> Any:
-    principal = iam_identity.Principal(
-        kind="service",
-        arn=EVENTS,
-        account=rule.account,
-        source={"aws:SourceArn": rule.arn, "aws:SourceAccount": rule.account},
-    )
-    keys = iam_identity.open_session(principal, duration_s=_SESSION_S)
-    return clients.new_client(
-        service, rule.region, keys.access_key_id, keys.secret_access_key, keys.session_token
+    return clients.client_as_service(
+        EVENTS, service, region=rule.region, source_arn=rule.arn, source_account=rule.account
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from localaws import event_bus, event_s3, event_schedule, event_targets, moto_seams_events
+from localaws import event_bus, event_s3, event_schedule, moto_seams_events
 from localaws.context import Context
 from localaws.event_bus import Event, EventBuses, Listener
 from localaws.event_delivery import Deliveries
@@ -62,7 +62,6 @@ def shutdown() -> None:
         _running.deliveries.stop()
         _running.timers.stop()
     _running = None
-    event_targets.forget_clients()
 
 
 def _here() -> _Running:
@@ -84,6 +83,7 @@ def emit(
     """Send an event of an AWS service to the default bus of an account and region.
 
     Listeners have been told when this returns; deliveries to targets follow in the background.
+    While the laptop stops, events of what is still ending are dropped.
     """
     event = event_bus.make_event(
         source,
@@ -94,7 +94,13 @@ def emit(
         region=region,
         time=time,
     )
-    _here().buses.publish(event)
+    _publish(event)
+
+
+def _publish(event: Event) -> None:
+    running = _running
+    if running is not None:
+        running.buses.publish(event)
 
 
 def subscribe(listener: Listener) -> Callable[[], None]:
@@ -164,7 +170,7 @@ def _object_deleted(stored: StoredObject, permanently: bool) -> None:
 
 
 def _publish_s3(stored: StoredObject, detail_type: str, detail: dict[str, Any]) -> None:
-    event: Event = event_bus.make_event(
+    emit(
         "aws.s3",
         detail_type,
         detail,
@@ -172,4 +178,3 @@ def _publish_s3(stored: StoredObject, detail_type: str, detail: dict[str, Any]) 
         account=stored.account,
         region=stored.region,
     )
-    _here().buses.publish(event)

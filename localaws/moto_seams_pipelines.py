@@ -43,6 +43,7 @@ def _method(operation: str, serve: Serve) -> Callable[[Any], str]:
 
 def _caller(handler: Any) -> Caller:
     found = re.search(r"Credential=([^/]+)/", handler.headers.get("Authorization", ""))
-    credentials = iam_identity._known.get(found[1]) if found else None
-    arn = credentials.principal.arn if credentials is not None else ""
+    key_id = found[1] if found else ""
+    known = iam_identity._known.get(key_id) or iam_identity._iam_user_credentials(key_id)
+    arn = known.principal.arn if known is not None else ""
     return Caller(arn, handler.current_account, handler.region)

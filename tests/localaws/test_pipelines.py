@@ -148,6 +148,35 @@ def test_a_topic_the_role_may_not_publish_to_fails_the_approval(bench: PipelineB
     assert "sns:Publish" in error["message"]
 
 
+def test_an_action_with_a_role_of_its_own_acts_as_that_role(bench: PipelineBench):
+    topic = client("sns").create_topic(Name=bench.name)["TopicArn"]
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    publish = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
+    name = f"{bench.name[:50]}-own"
+    own = client("iam").create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    client("iam").put_role_policy(
+        RoleName=name,
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [publish]}),
+    )
+    gate = approval("Gate", configuration={"NotificationArn": topic}, roleArn=own)
+    bench.create(stage("Gate", gate))
+
+    refused = bench.start()
+    assert bench.ends(refused) == "FAILED"
+    assert "sts:AssumeRole" in bench.action_state("Gate")["errorDetails"]["message"]
+
+    bench.grant("sts:AssumeRole", own)
+    execution = bench.start()
+    token = bench.begins("Gate", execution)["token"]
+    assert pipelines.running().workers.drain(10)
+    bench.decide("Gate", token)
+    assert bench.ends(execution) == "SUCCEEDED"
+
+
 def test_a_missing_source_object_fails_the_source(bench: PipelineBench):
     # Without s3:ListBucket S3 answers 403 for a missing key, so that names cannot be guessed.
     bench.grant("s3:ListBucket", f"arn:aws:s3:::{bench.bucket}")
