@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localaws import machine_calls, machine_executions, machine_pace
+from localaws import machine_calls, machine_errors, machine_executions, machine_pace, machine_shapes
 from localaws import moto_seams_machines as seams
 
 _log = logging.getLogger("localaws.machines")
@@ -43,7 +43,7 @@ class StartExecutionTask(seams.task_sfn.StateTaskServiceSfn):  # type: ignore[mi
         if description["status"] != "SUCCEEDED":
             cause = json.dumps(_as_result(description, parsed=False), separators=(",", ":"))
             raise seams.FailureEventException(
-                machine_calls.failure_event(self, env, "States.TaskFailed", cause)
+                machine_errors.failure_event(self, env, "States.TaskFailed", cause)
             )
         parsed = self.resource.condition == seams.ResourceCondition.Sync2
         return _as_result(description, parsed=parsed)
@@ -56,7 +56,7 @@ def _as_result(description: dict[str, Any], *, parsed: bool) -> dict[str, Any]:
             if member in description:
                 description[member] = json.loads(description[member])
     return {
-        key[:1].upper() + key[1:]: machine_calls.to_result(value, when=machine_calls.epoch_ms)
+        key[:1].upper() + key[1:]: machine_shapes.to_result(value, when=machine_shapes.epoch_ms)
         if key.endswith("Date") or key.endswith("Details")
         else value
         for key, value in description.items()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from localaws import clock, machine_calls, machine_logs, machine_paths
+from localaws import clock, machine_logs, machine_paths, machine_shapes
 from localaws import moto_seams_machines as seams
 
 KEPT_EXECUTIONS = 2_000
@@ -60,7 +60,7 @@ class LaptopExecution(seams.Execution):  # type: ignore[misc]
     def get_start_execution_details(self) -> Any:
         """What `$$.Execution` shows; AWS gives the start as a string."""
         details = super().get_start_execution_details()
-        details.start_time = machine_calls.iso_ms(self.start_date)
+        details.start_time = machine_shapes.iso_ms(self.start_date)
         return details
 
     def _get_start_execution_worker_comm(self) -> Any:
@@ -262,8 +262,8 @@ def status_event(execution: LaptopExecution) -> dict[str, Any]:
         "stateMachineArn": execution.state_machine_arn,
         "name": execution.name,
         "status": execution.status,
-        "startDate": machine_calls.epoch_ms(execution.start_date),
-        "stopDate": execution.stop_date and machine_calls.epoch_ms(execution.stop_date),
+        "startDate": machine_shapes.epoch_ms(execution.start_date),
+        "stopDate": execution.stop_date and machine_shapes.epoch_ms(execution.stop_date),
         "error": execution.error,
         "cause": execution.cause,
     }

@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localaws import machine_calls, machine_pace
+from localaws import machine_calls, machine_errors, machine_pace, machine_shapes
 from localaws import moto_seams_machines as seams
 
 _log = logging.getLogger("localaws.machines")
@@ -170,7 +170,7 @@ class SageMakerTask(seams.StateTaskServiceCallback):  # type: ignore[misc]
             return description
         cause = json.dumps(description, separators=(",", ":"))
         raise seams.FailureEventException(
-            machine_calls.failure_event(self, env, "States.TaskFailed", cause)
+            machine_errors.failure_event(self, env, "States.TaskFailed", cause)
         )
 
 
@@ -187,8 +187,8 @@ class _Job:
         answer = getattr(self.client, operation)(**{self.kind.name_key: self.name})
         answer.pop("ResponseMetadata", None)
         shape = machine_calls.operation_model("sagemaker", operation.replace("_", ""))
-        described: dict[str, Any] = machine_calls.shaped_result(
-            answer, shape and shape.output_shape, when=machine_calls.epoch_ms
+        described: dict[str, Any] = machine_shapes.shaped_result(
+            answer, shape and shape.output_shape, when=machine_shapes.epoch_ms
         )
         return described
 
@@ -224,5 +224,5 @@ def _await(job: _Job, env: Any) -> dict[str, Any] | None:
 
 def install() -> None:
     """Take the place of moto's SageMaker task."""
-    machine_calls.name_errors(SageMakerTask)
+    machine_errors.name_errors(SageMakerTask)
     seams.register_service("sagemaker", SageMakerTask)

@@ -1,10 +1,12 @@
 """Step Functions of the laptop: moto's interpreter of the Amazon States Language, completed.
 
-    machine_definitions  what AWS checks in a definition            (pure)
+    machine_definitions  what AWS checks in a definition           (pure)
     machine_rules        what AWS checks in the role at creation
     machine_api          operations that answer as AWS does
     machine_executions   start, stop, end, and what is kept of it
-    machine_calls        tasks: identity, letter case, error names
+    machine_calls        tasks: as whom, and which operation
+    machine_shapes       tasks: letter case of requests and results    (pure)
+    machine_errors       tasks: names of errors
     machine_jobs         sagemaker:create*, with .sync
     machine_children     states:startExecution, with .sync
     machine_pace         waits, back-offs, time limits, interruption

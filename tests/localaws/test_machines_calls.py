@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import machine_calls
+from localaws import machine_errors
 from tests.localaws import machine_bench as bench
 
 pytestmark = pytest.mark.usefixtures("laptop")
@@ -92,7 +92,7 @@ NAMES = [
 def test_error_has_the_name_of_awss_sdk(
     service: str, api: str, code: str, modelled: bool, expected: str
 ) -> None:
-    assert machine_calls.error_name(service, api, code, modelled=modelled) == expected
+    assert machine_errors.error_name(service, api, code, modelled=modelled) == expected
 
 
 def test_missing_function_fails_the_task_by_name() -> None:
