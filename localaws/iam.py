@@ -6,6 +6,7 @@ laptop that act for a role or for a service ask here too, see `assume_service_ro
 """
 
 import json
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from localaws.iam_context import global_keys
 from localaws.iam_decide import Decision, Policies, decide
 from localaws.iam_identity import Credentials, Principal
 from localaws.iam_policy import Caller, Policy, Request, compile_policy
-from localaws.iam_record import Record, Recorder
+from localaws.iam_record import Record, Recorder, RolePolicies, kept
 from localaws.iam_requirement import Place, Requirement, tag_context
 from localaws.wire import JSON, REST_JSON, AwsError, WireRequest, protocol_of
 
@@ -118,13 +119,13 @@ def _decide_with(
             kind=principal.kind,
             account=principal.account,
             role=principal.role_arn,
-            action=requirement.action,
+            action=sys.intern(requirement.action),
             resource=requirement.resource,
-            context=context,
+            context=kept(context),
             allowed=decided.allowed,
             reason=decided.reason,
             matched=decided.matched,
-            operation=operation,
+            operation=sys.intern(operation),
             same_account=owner in ("", principal.account),
             resource_policy_required=required,
             resource_verdict=decided.resource,
@@ -166,6 +167,11 @@ def denial(request: WireRequest, error: AccessDeniedByLocalAws) -> AwsError:
 def decisions() -> list[Record]:
     """The remembered decisions, oldest first."""
     return _recorder.all()
+
+
+def role_policies(account: str) -> RolePolicies:
+    """Role ARN -> policy -> document of all roles of an account, for iam_record.denials."""
+    return {role.arn: iam_stored.documents_of(account, role) for role in moto_seams.roles(account)}
 
 
 def decisions_as_json_lines() -> str:
@@ -327,6 +333,7 @@ __all__ = [
     "forget_decisions",
     "install",
     "observe",
+    "role_policies",
     "serve",
     "service",
 ]

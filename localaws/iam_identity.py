@@ -10,11 +10,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from localaws import clock, iam_signature, moto_seams
 from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET
 from localaws.wire import JSON, QUERY, REST_JSON, AwsError, WireRequest, protocol_of
+
+_TYPES = {"user": "User", "session": "AssumedRole", "root": "Account", "anonymous": "Anonymous"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,23 @@ class Principal:
     tags: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
     """Context that AWS itself adds, for example aws:SourceArn of a service's call."""
+
+    @cached_property
+    def condition_keys(self) -> Mapping[str, tuple[str, ...]]:
+        """The condition keys that say who calls, in lower case; one object for all its calls."""
+        source = {name.lower(): (value,) for name, value in self.source.items() if value}
+        if self.kind == "service":
+            service = {"aws:principalisawsservice": "true", "aws:principalservicename": self.arn}
+            return source | {name: (value,) for name, value in service.items()}
+        keys = {"aws:principalisawsservice": "false", "aws:principaltype": _TYPES[self.kind]}
+        if self.kind != "anonymous":
+            keys["aws:principalarn"] = self.role_arn or self.arn
+            keys["aws:principalaccount"] = self.account
+            keys["aws:userid"] = self.user_id
+        if self.kind == "user":
+            keys["aws:username"] = self.name
+        keys |= {f"aws:principaltag/{name.lower()}": tag for name, tag in self.tags.items()}
+        return source | {name: (value,) for name, value in keys.items()}
 
 
 ANONYMOUS = Principal(kind="anonymous", arn="*", account="")

@@ -28,11 +28,12 @@ from localaws.iam_policy import (
     statements_of,
 )
 
-_CAPACITY = 20_000
-_VOLATILE = frozenset({"aws:currenttime", "aws:epochtime", "aws:tokenissuetime"})
+_CAPACITY = 10_000
+_VOLATILE = ("aws:currenttime", "aws:epochtime", "aws:useragent")
+"""Keys that differ from call to call and say nothing of a role's needs; they are not kept."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One decision and everything it depended on but the role's own policies."""
 
@@ -52,10 +53,13 @@ class Record:
     resource_verdict: Verdict
 
     def as_json(self) -> dict[str, Any]:
-        """The record as it is served and stored, without keys that only tell the time."""
-        shown = asdict(self)
-        shown["context"] = {k: list(v) for k, v in self.context.items() if k not in _VOLATILE}
-        return shown
+        """The record as one line of `/_localaws/decisions`."""
+        return asdict(self)
+
+
+def kept(context: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Of a request's context, what is recorded."""
+    return {key: values for key, values in context.items() if key not in _VOLATILE}
 
 
 def from_json(line: str | Mapping[str, Any]) -> Record:
@@ -211,11 +215,11 @@ def unneeded(records: Iterable[Record], policies: RolePolicies) -> list[Removal]
 
 
 def _distinct(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Allowed requests of each role, those that differ only in time counted once."""
+    """Allowed requests of each role, equal ones counted once."""
     seen: dict[tuple[Any, ...], Record] = {}
     for record in records:
         if record.allowed and record.role:
-            context = tuple(i for i in sorted(record.context.items()) if i[0] not in _VOLATILE)
+            context = tuple(sorted(record.context.items()))
             seen.setdefault((record.role, record.action, record.resource, context), record)
     by_role: dict[str, list[Record]] = defaultdict(list)
     for record in seen.values():

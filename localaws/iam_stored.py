@@ -83,6 +83,14 @@ def _compiled(policy: Any) -> Policy:
     return compile_policy(policy.arn, current.document)
 
 
+def documents_of(account: str, role: moto_seams.StoredRole) -> dict[str, str]:
+    """A role's identity policies as text, under the names that records use."""
+    managed = {
+        arn: moto_seams.managed_policy_document(account, arn) for arn in role.managed_policies
+    }
+    return dict(role.policies) | managed
+
+
 def managed_policy(account: str, arn: str) -> Policy:
     """A managed policy by ARN; one that does not exist allows nothing."""
     return compile_policy(arn, moto_seams.managed_policy_document(account, arn))

@@ -8,7 +8,7 @@ import importlib
 import json
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from localaws.context import ACCOUNT_ID, WsgiApplication
@@ -126,10 +126,14 @@ def iam_accounts() -> list[str]:
     return list(iam_backends)
 
 
+def roles(account: str) -> list[StoredRole]:
+    """All roles of an account."""
+    return list(iam_store(account).roles.values())
+
+
 def find_role(account: str, name: str) -> StoredRole | None:
     """The role called `name` (without path) in `account`."""
-    roles: Iterator[StoredRole] = iter(list(iam_store(account).roles.values()))
-    return next((role for role in roles if role.name == name), None)
+    return next((role for role in roles(account) if role.name == name), None)
 
 
 def find_access_key(key_id: str) -> tuple[str, dict[str, Any], str] | None:
@@ -322,7 +326,7 @@ def _key_policy(arn: str) -> str | None:
 def _function_policy(arn: str) -> str | None:
     from moto.awslambda.models import lambda_backends
 
-    region, account, _, name = (arn.split(":") + [""])[3:7]
+    region, account, _, name = [*arn.split(":"), ""][3:7]
     functions = lambda_backends[account][region]._lambdas._functions.get(name)
     if functions is None:
         return None

@@ -593,3 +593,24 @@ def test_a_service_without_a_role_is_let_in_by_the_resource(laptop: Any) -> None
     other = client_as_service("events.amazonaws.com", "sqs", source_arn=rule + "2")
     with pytest.raises(ClientError, match="AccessDenied"):
         other.send_message(QueueUrl=url, MessageBody="m")
+
+
+def test_an_action_nobody_used_is_found_and_its_removal_is_felt(laptop: Any) -> None:
+    from localaws import iam, iam_record
+
+    iam.forget_decisions()
+    holder = role(allow(["s3:GetObject", "s3:DeleteObject"], OPEN, Sid="Objects"))
+    get("open/a")(holder)
+    policies = {holder.arn: iam.role_policies(ACCOUNT)[holder.arn]}
+
+    spare = iam_record.unneeded(iam.decisions(), policies)
+    used = [r for r, denied in iam_record.denials(iam.decisions(), policies).items() if denied]
+
+    assert [removal.action for removal in spare] == ["s3:DeleteObject"]
+    assert [removal.action for removal in used] == ["s3:GetObject"]
+    edited = iam_record.without(policies[holder.arn]["p"], used[0])
+    developer_client("iam").put_role_policy(
+        RoleName=holder.name, PolicyName="p", PolicyDocument=json.dumps(edited)
+    )
+    with pytest.raises(ClientError, match="s3:GetObject on resource"):
+        get("open/a")(holder)
