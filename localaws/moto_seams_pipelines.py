@@ -1,7 +1,7 @@
 """The part of `moto_seams` that belongs to CodePipeline: its operations are served by the laptop.
 
 moto keeps nothing of CodePipeline; only its dispatch of requests is used. Every private name has a
-smoke test in `tests/localaws/test_pipelines_seams.py`.
+smoke test in `tests/localaws/test_events_seams.py`.
 """
 
 import json

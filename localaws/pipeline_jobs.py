@@ -80,7 +80,7 @@ class Jobs:
 
     def succeed(self, request: dict[str, Any]) -> None:
         """PutJobSuccessResult; raises AwsError."""
-        job = self._open(request["jobId"])
+        job = self._known(request["jobId"])
         variables = request.get("outputVariables") or {}
         if len(json.dumps(variables).encode()) > MAX_VARIABLE_BYTES:
             message = f"The output variables are over {MAX_VARIABLE_BYTES} bytes"
@@ -105,7 +105,7 @@ class Jobs:
 
     def fail(self, request: dict[str, Any]) -> None:
         """PutJobFailureResult; raises AwsError."""
-        job = self._open(request["jobId"])
+        job = self._known(request["jobId"])
         self._close_or_refuse(job, "Failed")
         details = request["failureDetails"]
         external_id = details.get("externalExecutionId", "") or job.id
@@ -136,12 +136,6 @@ class Jobs:
         job = self._jobs.get(job_id)
         if job is None:
             raise AwsError("JobNotFoundException", f"There is no job with id {job_id}")
-        return job
-
-    def _open(self, job_id: str) -> Job:
-        job = self._known(job_id)
-        if not job.is_open:
-            raise _not_open(job)
         return job
 
     def _close_or_refuse(self, job: Job, status: str) -> None:
