@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import NoReturn
@@ -126,7 +127,7 @@ class Forker:
 
     def _reap(self) -> None:
         for pid in list(self._children):
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if not _has_ended(pid):
                 continue
             # The dead leader still holds the group's number, so this hits only its own children.
             _signal_group(pid, signal.SIGKILL)
@@ -145,6 +146,16 @@ class Forker:
             _signal_group(pid, signal.SIGKILL)
         for pid in list(self._children):
             os.waitpid(pid, 0)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether the child is dead; it stays unreaped."""
+    if not hasattr(os, "waitid"):
+        # macOS before Python 3.13: look without taking is not offered, `ps` is.
+        listed = ["ps", "-o", "stat=", "-p", str(pid)]
+        shown = subprocess.run(listed, capture_output=True, check=False)
+        return shown.stdout.strip().startswith(b"Z")
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _tell(status: socket.socket, message: dict[str, int]) -> None:
@@ -191,6 +202,9 @@ def main(channel_fd: int, mode: str) -> None:
     """Serve the channel until it closes."""
     channel = socket.socket(fileno=channel_fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.path[0] == os.getcwd():
+        # Put there by `-m`: a job must not import from the folder that the server was started in.
+        del sys.path[0]
     if mode == "preload":
         preload()
     Forker(channel).serve()
