@@ -1,5 +1,6 @@
 """Workload archives: read without trust, written reproducibly."""
 
+import gzip
 import io
 import stat
 import struct
@@ -243,6 +244,14 @@ def test_equal_files_give_equal_archives_and_digests(files):
 
     assert archive.source_archive(files) == archive.source_archive(shuffled)
     assert archive.code_digest(files) == archive.code_digest(shuffled)
+
+
+def test_a_source_archive_carries_no_time():
+    """RFC 1952, 2.3: bytes 4 to 7 are the time of packing; tar has it in bytes 136 to 147."""
+    packed = archive.source_archive({"train.py": b"1"})
+
+    assert packed[4:8] == b"\0\0\0\0"
+    assert gzip.decompress(packed)[136:147] == b"00000000000"
 
 
 @given(FILES, FILES)
