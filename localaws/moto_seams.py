@@ -69,9 +69,16 @@ def _leave_bucket_policies_to_iam() -> None:
 
 def backend_application(backend: str) -> WsgiApplication:
     """moto's WSGI application for one of its packages, for example `stepfunctions`."""
+    from moto import settings
+
+    settings.DISABLE_GLOBAL_CORS = True
     from moto.moto_server.werkzeug_app import create_backend_app
 
-    application: WsgiApplication = create_backend_app(backend)
+    made = create_backend_app(backend)
+    # Neither cross-origin headers nor Flask's debugging aids are of use; errors must reach us.
+    made.debug = False
+    made.config["PROPAGATE_EXCEPTIONS"] = True
+    application: WsgiApplication = made
     return application
 
 
