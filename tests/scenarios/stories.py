@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from signalbox_cli.releasing import release_archive
-from signalbox_cli.runs import RunView, read_run
+from signalbox_cli.runs import RunView, read_run, read_states
 from tests.scenarios.conftest import Laptop
 
 PREPROCESS = """
@@ -124,3 +124,18 @@ def objects_under(served: Laptop, prefix: str) -> list[str]:
         Bucket=served.target.wiring().workflow_bucket, Prefix=prefix
     )
     return [o["Key"] for o in listed.get("Contents", [])]
+
+
+def await_state(served: Laptop, execution_id: str, stage: str, state: str) -> str:
+    """The ARN of the stage's execution once the state's job has been started."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        run = read_run(served.target, execution_id)
+        assert not run.is_finished, run.error
+        action = run.action(stage)
+        if action is not None and action.external_id:
+            states = read_states(served.target, action.external_id)
+            if any(s.name == state and s.job_name for s in states):
+                return action.external_id
+        time.sleep(0.05)
+    return pytest.fail(f"the run did not come to {state} of {stage}")
