@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import iam, moto_seams, storage, wire
+from localaws import iam, moto_seams, storage, wire, wire_errors
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.wire import AwsError, WireRequest
@@ -45,7 +45,7 @@ class Gateway:
         try:
             return self._serve(request, start)
         except Exception as error:  # noqa: BLE001 - the edge: a client must get an answer, never a 500 to retry
-            return _answer(start, wire.error_response(request, as_aws_error(error, request)))
+            return _answer(start, wire_errors.error_response(request, as_aws_error(error, request)))
 
     def _serve(self, request: WireRequest, start: StartResponse) -> Iterable[bytes]:
         wire.identify(request)

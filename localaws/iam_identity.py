@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from localaws import clock, iam_signature, moto_seams
+from localaws import clock, iam_signature, moto_seams_iam
 from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET
-from localaws.wire import JSON, QUERY, REST_JSON, AwsError, WireRequest, protocol_of
+from localaws.wire import JSON, QUERY, REST_JSON, AwsError, WireRequest
+from localaws.wire_errors import protocol_of
 
 _TYPES = {"user": "User", "session": "AssumedRole", "root": "Account", "anonymous": "Anonymous"}
 
@@ -146,7 +147,7 @@ def _unsigned(request: WireRequest) -> Principal:
 
 
 def _iam_user_credentials(key_id: str) -> Credentials | None:
-    found = moto_seams.find_access_key(key_id)
+    found = moto_seams_iam.find_access_key(key_id)
     if found is None:
         return None
     account, user, secret = found

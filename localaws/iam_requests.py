@@ -7,7 +7,7 @@ here. S3 has its own module. Sources: Service Authorization Reference (read 2026
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from localaws import iam_requests_s3, iam_tables, moto_seams
+from localaws import iam_requests_s3, iam_tables, moto_seams_iam
 from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
 from localaws.wire import WireRequest
 
@@ -106,7 +106,7 @@ def _parameter(name: str, place: Place) -> str:
 
 def _kms(operation: str, parameters: Parameters, place: Place) -> list[str]:
     key = str(parameters.get("KeyId") or parameters.get("TargetKeyId") or "")
-    arns = [moto_seams.kms_key_arn(place.account, place.region, key) or key] if key else []
+    arns = [moto_seams_iam.kms_key_arn(place.account, place.region, key) or key] if key else []
     alias = parameters.get("AliasName")
     if alias and operation in ("CreateAlias", "DeleteAlias", "UpdateAlias"):
         arns.append(place.arn("kms", str(alias)))
@@ -160,7 +160,7 @@ def _iam(operation: str, parameters: Parameters, place: Place) -> list[str]:
 
 
 def _role_arn(name: str, parameters: Parameters, place: Place) -> str:
-    role = moto_seams.find_role(place.account, name)
+    role = moto_seams_iam.find_role(place.account, name)
     if role is not None:
         return role.arn
     return f"arn:aws:iam::{place.account}:role{parameters.get('Path', '/')}{name}"
@@ -257,8 +257,8 @@ def _keys(request: WireRequest, place: Place) -> list[Requirement]:
         return []
     service = request.service.name
     resource = _resources(service, request.operation, request.parameters, place)[0]
-    key = moto_seams.message_key(service, resource)
-    arn = moto_seams.kms_key_arn(place.account, place.region, key) if key else None
+    key = moto_seams_iam.message_key(service, resource)
+    arn = moto_seams_iam.kms_key_arn(place.account, place.region, key) if key else None
     if arn is None or key.startswith("alias/aws/"):
         return []
     via = {

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from localaws import moto_seams
+from localaws import moto_seams_iam
 from localaws.iam_requirement import Place, Requirement
 from localaws.wire import WireRequest
 
@@ -94,7 +94,7 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
         action = "ListAllMyBuckets" if not bucket else "Unknown"
         return [Requirement(f"s3:{action}", "*")]
     context = _context(request)
-    owner = moto_seams.bucket_owner(bucket)
+    owner = moto_seams_iam.bucket_owner(bucket)
     if request.operation == "DeleteObjects":
         return [_delete(bucket, owner, *target) for target in _targets(request)]
     if not key:
@@ -162,9 +162,9 @@ def _source(request: WireRequest, place: Place) -> list[Requirement]:
     path, _, version = header.partition("?versionId=")
     bucket, _, key = unquote(path).lstrip("/").partition("/")
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
-    owner = moto_seams.bucket_owner(bucket)
+    owner = moto_seams_iam.bucket_owner(bucket)
     found = [Requirement(action, _object_arn(bucket, key), {}, owner)]
-    encrypted_with = moto_seams.object_key(bucket, key, version or None)
+    encrypted_with = moto_seams_iam.object_key(bucket, key, version or None)
     if encrypted_with:
         found += _key_use("kms:Decrypt", encrypted_with, bucket, key, place)
     return found
@@ -172,9 +172,11 @@ def _source(request: WireRequest, place: Place) -> list[Requirement]:
 
 def _absence(request: WireRequest, bucket: str, key: str, owner: str) -> list[Requirement]:
     """Only who may list a bucket is told that an object is not there; others get 403."""
-    if request.operation not in ("GetObject", "HeadObject") or not moto_seams.bucket_owner(bucket):
+    if request.operation not in ("GetObject", "HeadObject") or not moto_seams_iam.bucket_owner(
+        bucket
+    ):
         return []
-    if moto_seams.object_exists(bucket, key, request.query.get("versionId")):
+    if moto_seams_iam.object_exists(bucket, key, request.query.get("versionId")):
         return []
     return [Requirement("s3:ListBucket", _bucket_arn(bucket), {"s3:prefix": (key,)}, owner)]
 
@@ -207,7 +209,7 @@ def _delete(bucket: str, owner: str, key: str, version: str) -> Requirement:
 
 def _encryption(request: WireRequest, bucket: str, key: str, place: Place) -> list[Requirement]:
     if request.operation in ("GetObject", "HeadObject"):
-        used = moto_seams.object_key(bucket, key, request.query.get("versionId"))
+        used = moto_seams_iam.object_key(bucket, key, request.query.get("versionId"))
         return _key_use("kms:Decrypt", used, bucket, key, place) if used else []
     if request.operation not in ("PutObject", "CopyObject", "CreateMultipartUpload"):
         return []
@@ -225,14 +227,14 @@ def _wanted_key(request: WireRequest, bucket: str) -> str:
     stated = request.headers.get("x-amz-server-side-encryption")
     if stated == "aws:kms":
         return request.headers.get("x-amz-server-side-encryption-aws-kms-key-id", "")
-    return "" if stated else moto_seams.bucket_default_key(bucket)
+    return "" if stated else moto_seams_iam.bucket_default_key(bucket)
 
 
 def _key_use(action: str, key_id: str, bucket: str, key: str, place: Place) -> list[Requirement]:
-    arn = moto_seams.kms_key_arn(place.account, place.region, key_id)
+    arn = moto_seams_iam.kms_key_arn(place.account, place.region, key_id)
     if arn is None:
         return []
-    whole = moto_seams.bucket_uses_bucket_key(bucket)
+    whole = moto_seams_iam.bucket_uses_bucket_key(bucket)
     context: dict[str, tuple[str, ...]] = {
         "aws:viaawsservice": ("true",),
         "kms:viaservice": (f"s3.{place.region}.amazonaws.com",),

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from localaws import moto_seams
+from localaws import moto_seams_iam
 from localaws.iam_identity import Principal
 from localaws.iam_policy import Policy, compile_policy
 
@@ -26,11 +26,14 @@ NOTHING = Held((), None)
 
 _cache: dict[str, Held] = {}
 _lock = threading.Lock()
+_generation = 0
 
 
 def forget() -> None:
     """Read everything anew at the next decision; called after each write to IAM."""
+    global _generation  # noqa: PLW0603 - one store of IAM per process
     with _lock:
+        _generation += 1
         _cache.clear()
 
 
@@ -41,17 +44,19 @@ def held_by(principal: Principal) -> Held:
     key = principal.role_arn or principal.arn
     found = _cache.get(key)
     if found is None:
+        generation = _generation
         found = _read(principal)
         with _lock:
-            _cache[key] = found
+            if generation == _generation:  # else IAM was written to while this was read
+                _cache[key] = found
     return found
 
 
 def _read(principal: Principal) -> Held:
     if principal.kind == "session":
-        role = moto_seams.find_role(principal.account, principal.name)
+        role = moto_seams_iam.find_role(principal.account, principal.name)
         return _of(principal.account, role) if role else NOTHING
-    user = moto_seams.iam_store(principal.account).users.get(principal.name)
+    user = moto_seams_iam.iam_store(principal.account).users.get(principal.name)
     return _of_user(principal.account, user) if user else NOTHING
 
 
@@ -65,7 +70,7 @@ def _of(account: str, holder: Any) -> Held:
 
 def _of_user(account: str, user: Any) -> Held:
     policies = list(_of(account, user).identity)
-    for group in moto_seams.iam_store(account).get_groups_for_user(user.name):
+    for group in moto_seams_iam.iam_store(account).get_groups_for_user(user.name):
         policies += _of(account, group).identity
     return Held(tuple(policies), _of(account, user).boundary)
 
@@ -83,14 +88,14 @@ def _compiled(policy: Any) -> Policy:
     return compile_policy(policy.arn, current.document)
 
 
-def documents_of(account: str, role: moto_seams.StoredRole) -> dict[str, str]:
+def documents_of(account: str, role: moto_seams_iam.StoredRole) -> dict[str, str]:
     """A role's identity policies as text, under the names that records use."""
     managed = {
-        arn: moto_seams.managed_policy_document(account, arn) for arn in role.managed_policies
+        arn: moto_seams_iam.managed_policy_document(account, arn) for arn in role.managed_policies
     }
     return dict(role.policies) | managed
 
 
 def managed_policy(account: str, arn: str) -> Policy:
     """A managed policy by ARN; one that does not exist allows nothing."""
-    return compile_policy(arn, moto_seams.managed_policy_document(account, arn))
+    return compile_policy(arn, moto_seams_iam.managed_policy_document(account, arn))

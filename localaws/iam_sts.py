@@ -9,7 +9,7 @@ from datetime import UTC
 from typing import Any
 from xml.sax.saxutils import escape
 
-from localaws import iam_identity, moto_seams
+from localaws import iam_identity, moto_seams_iam
 from localaws.errors import UnsupportedByLocalAws
 from localaws.iam_identity import Credentials, Principal
 from localaws.iam_requirement import tags_of
@@ -50,7 +50,7 @@ def session_tags(parameters: Mapping[str, Any]) -> dict[str, str]:
 def session_policies(parameters: Mapping[str, Any], account: str) -> tuple[str, ...]:
     """Documents that limit the session: the inline one and the managed ones."""
     arns = [v for k, v in parameters.items() if k.startswith("PolicyArns.member.")]
-    documents = [moto_seams.managed_policy_document(account, arn) for arn in arns]
+    documents = [moto_seams_iam.managed_policy_document(account, arn) for arn in arns]
     inline = [parameters["Policy"]] if parameters.get("Policy") else []
     return tuple(inline + documents)
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from localaws import moto_seams
+from localaws import moto_seams_iam
 from localaws.wire import AwsError, WireRequest
 
 _WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject"})
@@ -36,7 +36,7 @@ def exclusive(request: WireRequest) -> Iterator[None]:
     bucket, key = request.parameters["Bucket"], request.parameters["Key"]
     with _locks[hash((bucket, key)) % len(_locks)]:
         if conditional:
-            _check(request, moto_seams.object_etag(bucket, key))
+            _check(request, moto_seams_iam.object_etag(bucket, key))
         yield
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from localaws import moto_seams
+from localaws import moto_seams_iam
 from localaws.clients import developer_client
 
 ACCOUNT = "123456789012"
@@ -33,8 +33,8 @@ def test_roles_users_and_keys_are_found_in_the_iam_store(laptop: Any) -> None:
     key = iam.create_access_key(UserName="seam")["AccessKey"]
     iam.create_role(RoleName="seam", AssumeRolePolicyDocument='{"Statement": []}', Path="/p/")
 
-    found = moto_seams.find_access_key(key["AccessKeyId"])
-    role = moto_seams.find_role(ACCOUNT, "seam")
+    found = moto_seams_iam.find_access_key(key["AccessKeyId"])
+    role = moto_seams_iam.find_role(ACCOUNT, "seam")
 
     assert found is not None
     assert found[0] == ACCOUNT
@@ -52,11 +52,11 @@ def test_buckets_and_objects_tell_their_owner_etag_and_key(laptop: Any) -> None:
         Bucket="seam-bucket", Key="k", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=key
     )
 
-    assert moto_seams.bucket_owner("seam-bucket") == ACCOUNT
-    assert moto_seams.object_exists("seam-bucket", "k")
-    assert not moto_seams.object_exists("seam-bucket", "other")
-    assert moto_seams.object_etag("seam-bucket", "k") == put["ETag"]
-    assert moto_seams.object_key("seam-bucket", "k") == key
+    assert moto_seams_iam.bucket_owner("seam-bucket") == ACCOUNT
+    assert moto_seams_iam.object_exists("seam-bucket", "k")
+    assert not moto_seams_iam.object_exists("seam-bucket", "other")
+    assert moto_seams_iam.object_etag("seam-bucket", "k") == put["ETag"]
+    assert moto_seams_iam.object_key("seam-bucket", "k") == key
 
 
 def test_a_delete_marker_is_no_object(laptop: Any) -> None:
@@ -66,9 +66,9 @@ def test_a_delete_marker_is_no_object(laptop: Any) -> None:
     version = s3.put_object(Bucket="seam-versions", Key="k", Body=b"x")["VersionId"]
     s3.delete_object(Bucket="seam-versions", Key="k")
 
-    assert not moto_seams.object_exists("seam-versions", "k")
-    assert moto_seams.object_etag("seam-versions", "k") is None
-    assert moto_seams.object_exists("seam-versions", "k", version)
+    assert not moto_seams_iam.object_exists("seam-versions", "k")
+    assert moto_seams_iam.object_etag("seam-versions", "k") is None
+    assert moto_seams_iam.object_exists("seam-versions", "k", version)
 
 
 def test_bucket_encryption_names_its_key(laptop: Any) -> None:
@@ -87,10 +87,10 @@ def test_bucket_encryption_names_its_key(laptop: Any) -> None:
         Bucket="seam-encrypted", ServerSideEncryptionConfiguration={"Rules": [rule]}
     )
 
-    default = moto_seams.bucket_default_key("seam-encrypted")
+    default = moto_seams_iam.bucket_default_key("seam-encrypted")
 
-    assert moto_seams.bucket_uses_bucket_key("seam-encrypted")
-    assert moto_seams.kms_key_arn(ACCOUNT, "us-east-1", default) == (
+    assert moto_seams_iam.bucket_uses_bucket_key("seam-encrypted")
+    assert moto_seams_iam.kms_key_arn(ACCOUNT, "us-east-1", default) == (
         f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key}"
     )
 
@@ -106,11 +106,11 @@ def test_resource_policies_are_read_from_each_store(laptop: Any) -> None:
     key = developer_client("kms").create_key()["KeyMetadata"]["Arn"]
     queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:seam"
 
-    assert moto_seams.resource_policy("s3", "arn:aws:s3:::seam-policy/k") == policy
-    assert "Statement" in (moto_seams.resource_policy("sns", topic) or "")
-    assert moto_seams.resource_policy("sqs", queue) == policy
-    assert "kms:*" in (moto_seams.resource_policy("kms", key) or "")
-    assert moto_seams.resource_policy("s3", "*") is None
+    assert moto_seams_iam.resource_policy("s3", "arn:aws:s3:::seam-policy/k") == policy
+    assert "Statement" in (moto_seams_iam.resource_policy("sns", topic) or "")
+    assert moto_seams_iam.resource_policy("sqs", queue) == policy
+    assert "kms:*" in (moto_seams_iam.resource_policy("kms", key) or "")
+    assert moto_seams_iam.resource_policy("s3", "*") is None
 
 
 def test_encrypted_topics_and_queues_name_their_key(laptop: Any) -> None:
@@ -119,5 +119,5 @@ def test_encrypted_topics_and_queues_name_their_key(laptop: Any) -> None:
     topic = sns.create_topic(Name="seam-key", Attributes={"KmsMasterKeyId": key})["TopicArn"]
     sqs.create_queue(QueueName="seam-key", Attributes={"KmsMasterKeyId": key})
 
-    assert moto_seams.message_key("sns", topic) == key
-    assert moto_seams.message_key("sqs", f"arn:aws:sqs:us-east-1:{ACCOUNT}:seam-key") == key
+    assert moto_seams_iam.message_key("sns", topic) == key
+    assert moto_seams_iam.message_key("sqs", f"arn:aws:sqs:us-east-1:{ACCOUNT}:seam-key") == key
