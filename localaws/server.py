@@ -30,6 +30,9 @@ MODULES = (
 __all__ = ["MODULES", "Config", "LaptopServer"]
 
 
+_running: list["LaptopServer"] = []
+
+
 class LaptopServer:
     """The laptop's AWS; `with LaptopServer(Config(port=0)) as laptop: ... laptop.url`."""
 
@@ -42,9 +45,15 @@ class LaptopServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
-        """Serve from now on; raises PortInUseError when the port is taken."""
+        """Serve from now on; raises PortInUseError when the port is taken.
+
+        One server per process: the stores it serves are the process's own.
+        """
+        if _running:
+            raise RuntimeError(f"this process serves a laptop's AWS already, at {_running[0].url}")
         clock.set_time_scale(self.config.time_scale)
         self._http = _bind(self.config)
+        _running.append(self)
         try:
             self._install(self._http.bind_addr[1])
         except BaseException:
@@ -80,6 +89,8 @@ class LaptopServer:
 
     def stop(self) -> None:
         """Stop serving, then every part in reverse order; nothing it started stays behind."""
+        if self in _running:
+            _running.remove(self)
         modules, self._modules = self._modules, []
         for module in reversed(modules):
             shutdown = getattr(module, "shutdown", None)

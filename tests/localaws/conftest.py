@@ -15,21 +15,21 @@ from localaws.server import Config, LaptopServer
 Developer = Callable[[str], Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopServer]:
-    """A running laptop; waits pass 100,000 times faster than on AWS."""
+    """A running laptop, new for each file of tests; waits pass 100,000 times faster than on AWS."""
     state_dir: Path = tmp_path_factory.mktemp("laptop")
     with LaptopServer(Config(port=0, state_dir=state_dir, time_scale=100_000.0)) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def developer(laptop: LaptopServer) -> Developer:
     """Clients of the user `developer`, called as `developer("s3")`; they stay in this process."""
     return clients.developer_client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def remote(laptop: LaptopServer) -> Callable[..., Any]:
     """Ordinary clients that go through the socket: `remote("s3", key_id=..., secret=...)`."""
 

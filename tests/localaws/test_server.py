@@ -19,9 +19,9 @@ import pytest
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
 
+from localaws.__main__ import PORT_TAKEN
 from localaws.clients import developer_client
 from localaws.context import DEVELOPER_KEY_ID, DEVELOPER_SECRET
-from localaws.errors import PortInUseError
 from localaws.server import Config, LaptopServer
 
 Remote = Callable[..., Any]
@@ -47,8 +47,16 @@ def test_health_tells_who_serves(laptop: LaptopServer) -> None:
 def test_a_taken_port_is_refused_by_name(laptop: LaptopServer) -> None:
     port = int(laptop.url.rpartition(":")[2])
 
-    with pytest.raises(PortInUseError, match=f"port {port} is in use"):
-        LaptopServer(Config(port=port)).start()
+    program = [sys.executable, "-m", "localaws", "--port", str(port)]
+    run = subprocess.run(program, capture_output=True, text=True, check=False)
+
+    assert run.returncode == PORT_TAKEN
+    assert f"port {port} is in use" in run.stderr
+
+
+def test_one_process_serves_one_laptop(laptop: LaptopServer) -> None:
+    with pytest.raises(RuntimeError, match=f"already, at {laptop.url}"):
+        LaptopServer(Config(port=0)).start()
 
 
 @pytest.mark.parametrize(
