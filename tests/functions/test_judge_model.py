@@ -63,7 +63,7 @@ def test_the_first_version_is_judged_by_its_gates(group):
     assert answer == {
         "accepted": True,
         "reasons": [
-            "regression_metrics.rmse.value is 54.25, within [-inf, 65]",
+            "regression_metrics.rmse.value is 54.25, as asked: at most 65",
             "No approved model version yet: this is the first.",
         ],
         "metrics": {"regression_metrics.rmse.value": 54.25, "regression_metrics.r2.value": 0.5},

@@ -132,13 +132,13 @@ def _gate_finding(evaluation: Evaluation, gate: QualityGate) -> _Finding:
         return _Finding(False, f"{gate.metric} is {value:g}, below the least accepted {gate.min:g}")
     if gate.max is not None and value > gate.max:
         return _Finding(False, f"{gate.metric} is {value:g}, above the most accepted {gate.max:g}")
-    return _Finding(True, f"{gate.metric} is {value:g}, within {_bounds(gate)}")
+    return _Finding(True, f"{gate.metric} is {value:g}, as asked: {_bounds(gate)}")
 
 
 def _bounds(gate: QualityGate) -> str:
-    low = "-inf" if gate.min is None else f"{gate.min:g}"
-    high = "inf" if gate.max is None else f"{gate.max:g}"
-    return f"[{low}, {high}]"
+    low = [] if gate.min is None else [f"at least {gate.min:g}"]
+    high = [] if gate.max is None else [f"at most {gate.max:g}"]
+    return ", ".join(low + high)
 
 
 def _champion_finding(
