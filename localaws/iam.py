@@ -6,6 +6,7 @@ laptop that act for a role or for a service ask here too, see `assume_service_ro
 """
 
 import json
+from collections.abc import Iterable
 
 from localaws import iam_assume, iam_identity, iam_requests, iam_stored, iam_sts, moto_seams_iam
 from localaws.context import Context
@@ -111,9 +112,35 @@ def authorize_service(
     """
     principal = service(service_principal, source_arn=source_arn, source_account=source_account)
     place = Place(principal.account, resource.split(":")[3] or "us-east-1")
-    decided = decide_requirement(principal, Requirement(action, resource), place)
+    _require(principal, Requirement(action, resource), place)
+
+
+def authorize_role(
+    role_arn: str,
+    service_principal: str,
+    actions: Iterable[str],
+    *,
+    region: str,
+    session_name: str,
+    source_arn: str | None = None,
+) -> None:
+    """Decide what a service does under a role through operations that the laptop does not have.
+
+    For actions on no resource (`*`). Raises AccessDeniedByLocalAws at the first refusal.
+    """
+    principal = iam_assume.acting_as(
+        role_arn, service_principal, session_name=session_name, source_arn=source_arn
+    )
+    for action in actions:
+        _require(principal, Requirement(action, "*"), Place(principal.account, region))
+
+
+def _require(principal: Principal, requirement: Requirement, place: Place) -> None:
+    decided = decide_requirement(principal, requirement, place)
     if not decided.allowed:
-        raise AccessDeniedByLocalAws(service_principal, action, resource, decided.reason)
+        raise AccessDeniedByLocalAws(
+            principal.arn, requirement.action, requirement.resource, decided.reason
+        )
 
 
 __all__ = [
@@ -122,6 +149,7 @@ __all__ = [
     "assume_service_role",
     "authenticate",
     "authorize",
+    "authorize_role",
     "authorize_service",
     "decisions",
     "decisions_as_json_lines",

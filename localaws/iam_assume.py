@@ -72,6 +72,23 @@ def assume_service_role(
     return _open(_trusting_role(principal, role_arn, context), session_name, duration_s=3600)
 
 
+def acting_as(
+    role_arn: str,
+    service_principal: str,
+    *,
+    session_name: str,
+    source_arn: str | None = None,
+) -> Principal:
+    """A service as `role_arn`, for what it does under the role without a request of its own.
+
+    The role's trust policy decides, as in assume_service_role.
+    """
+    account = _account_of(source_arn) or _account_of(role_arn)
+    principal = service(service_principal, source_arn=source_arn, source_account=account)
+    context = {"sts:rolesessionname": (session_name,)}
+    return _session(_trusting_role(principal, role_arn, context), session_name)
+
+
 def service(
     name: str, *, source_arn: str | None = None, source_account: str | None = None
 ) -> Principal:
@@ -132,9 +149,19 @@ def _open(
     policies: tuple[str, ...] = (),
     tags: Mapping[str, str] | None = None,
 ) -> Credentials:
+    principal = _session(role, session_name, policies, tags)
+    return iam_identity.open_session(principal, duration_s=duration_s)
+
+
+def _session(
+    role: moto_seams_iam.StoredRole,
+    session_name: str,
+    policies: tuple[str, ...] = (),
+    tags: Mapping[str, str] | None = None,
+) -> Principal:
     account = _account_of(role.arn)
     role_tags = {tag["Key"]: tag["Value"] for tag in (role.tags or {}).values()}
-    principal = Principal(
+    return Principal(
         kind="session",
         arn=f"arn:aws:sts::{account}:assumed-role/{role.name}/{session_name}",
         account=account,
@@ -144,4 +171,3 @@ def _open(
         session_policies=policies,
         tags=role_tags | dict(tags or {}),
     )
-    return iam_identity.open_session(principal, duration_s=duration_s)

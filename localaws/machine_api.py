@@ -52,7 +52,7 @@ def create_state_machine(self: Any) -> Any:
     )
     _check_definition(definition)
     _check_same(backend, arn, definition, role)
-    machine_rules.check_role(arn, role, definition)
+    machine_rules.check_role(arn, role, definition, self._get_param("loggingConfiguration") or {})
     return _create(self)
 
 
@@ -70,7 +70,8 @@ def update_state_machine(self: Any) -> Any:
     definition = self._get_param("definition") or machine.definition
     role = self._get_param("roleArn") or machine.roleArn
     _check_definition(definition)
-    machine_rules.check_role(machine.arn, role, definition)
+    logging = self._get_param("loggingConfiguration") or machine.loggingConfiguration or {}
+    machine_rules.check_role(machine.arn, role, definition, logging)
     return _update(self)
 
 

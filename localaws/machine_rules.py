@@ -1,8 +1,8 @@
 """What Step Functions asks of a machine's role when the machine is created or updated.
 
-The role must let Step Functions in and may create the managed rules that report the end of `.sync`
-tasks. AWS checks this at creation, so a missing permission fails the deployment and not the first
-run. # parity: AWS also checks that the role may set up log delivery, which has no public API.
+The role must let Step Functions in, may create the managed rules that report the end of `.sync`
+tasks, and may set up the delivery of the machine's logs. AWS checks this at creation, so a missing
+permission fails the deployment and not the first run.
 """
 
 import json
@@ -11,11 +11,23 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localaws import iam, machine_calls
+from localaws import iam, machine_calls, machine_logs
 from localaws import moto_seams_machines as seams
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.machine_jobs import JOB_KINDS
 
+# What the guides of Step Functions give a machine with a log; no page says when each is asked for.
+# parity: all are asked for when a machine is created or updated with a log.
+_LOG_DELIVERY = (
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+)
 _CHILD_RULE = "StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
 
@@ -29,9 +41,14 @@ class Refused(seams.AWSError):  # type: ignore[misc]
         super().__init__(message)
 
 
-def check_role(machine_arn: str, role_arn: str, definition: str) -> None:
-    """Raise `Refused` unless the role can do for the machine what AWS demands at creation."""
+def check_role(machine_arn: str, role_arn: str, definition: str, logging: dict[str, Any]) -> None:
+    """Raise `Refused` unless the role can do for the machine what AWS demands at creation.
+
+    `logging`: the machine's LoggingConfiguration, empty for none.
+    """
     _check_trust(role_arn, machine_arn)
+    if machine_logs.destination(logging):
+        _check_log_delivery(role_arn, machine_arn)
     rules = sorted(managed_rules(definition))
     if rules:
         events = machine_calls.machine_client(
@@ -87,6 +104,24 @@ def _check_trust(role_arn: str, machine_arn: str) -> None:
             "AccessDeniedException",
             f"Neither the global service principal {machine_calls.PRINCIPAL}, nor the regional "
             f"one is authorized to assume the provided role {role_arn} ({error.reason})",
+        ) from error
+
+
+def _check_log_delivery(role_arn: str, machine_arn: str) -> None:
+    try:
+        iam.authorize_role(
+            role_arn,
+            machine_calls.PRINCIPAL,
+            _LOG_DELIVERY,
+            region=machine_arn.split(":")[3],
+            session_name=machine_calls.SESSION_NAME,
+            source_arn=machine_arn,
+        )
+    except AccessDeniedByLocalAws as error:
+        raise Refused(
+            "AccessDeniedException",
+            "The state machine IAM Role is not authorized to access the Log Destination. "
+            f"({error})",
         ) from error
 
 

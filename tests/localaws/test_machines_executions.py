@@ -318,3 +318,41 @@ def test_history_is_logged_at_the_machines_level(
     ]
     assert [line["type"] for line in lines] == expected
     assert ("seen" in json.dumps(lines)) == (include and bool(expected))
+
+
+def _logged(group: str) -> dict[str, object]:
+    arn = f"arn:aws:logs:{bench.REGION}:{bench.ACCOUNT}:log-group:{group}:*"
+    return {
+        "level": "ALL",
+        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": arn}}],
+    }
+
+
+LOG_DELIVERY = (
+    *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery"),
+    *("logs:DeleteLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy"),
+    *("logs:DescribeResourcePolicies", "logs:DescribeLogGroups"),
+)
+
+
+@pytest.mark.parametrize("missing", LOG_DELIVERY)
+def test_machine_with_a_log_is_refused_when_its_role_may_not_set_up_the_delivery(
+    missing: str,
+) -> None:
+    granted = [action for action in LOG_DELIVERY if action != missing]
+    role = bench.make_role(statements=[{"Effect": "Allow", "Action": granted, "Resource": "*"}])
+
+    with pytest.raises(ClientError) as caught:
+        bench.make_machine(PASS, role, loggingConfiguration=_logged("/machines/refused"))
+
+    error = caught.value.response["Error"]
+    assert error["Code"] == "AccessDeniedException"
+    assert "is not authorized to access the Log Destination" in error["Message"]
+    assert missing in error["Message"]
+    assert role.rpartition("/")[2] in error["Message"]
+
+
+def test_machine_without_a_log_needs_no_right_to_deliver_one() -> None:
+    role = bench.make_role(statements=[{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}])
+
+    assert bench.make_machine(PASS, role)
