@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from localaws import clock, machine_calls, machine_definitions, machine_rules
+from localaws import clock, machine_calls, machine_definitions, machine_rules, moto_patches
 from localaws import moto_seams_machines as seams
 from localaws.errors import UnsupportedByLocalAws
 from localaws.machine_rules import Refused
@@ -32,7 +32,7 @@ def install() -> None:
         send_task_failure,
         validate_state_machine_definition,
     ):
-        setattr(seams.StepFunctionResponse, operation.__name__, operation)
+        moto_patches.add(seams.StepFunctionResponse, operation.__name__, operation)
 
 
 _create = seams.StepFunctionResponse.create_state_machine

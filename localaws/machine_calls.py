@@ -113,7 +113,9 @@ def install() -> None:
     seams.rebind(seams.StateTaskService, "_normalise_response", _normalise_response)
     seams.rebind(seams.StateTaskService, "_get_boto_service_name", _boto_name)
     seams.rebind(seams.StateTaskService, "_get_boto_service_action", _boto_action)
-    seams.task_lambda._SUPPORTED_API_PARAM_BINDINGS["invoke"].add("InvocationType")
+    bindings = seams.task_lambda._SUPPORTED_API_PARAM_BINDINGS
+    invoke = {**bindings, "invoke": {*bindings["invoke"], "InvocationType"}}
+    seams.rebind(seams.task_lambda, "_SUPPORTED_API_PARAM_BINDINGS", invoke)
     for task in (
         seams.StateTaskLambda,
         seams.task_lambda.StateTaskServiceLambda,

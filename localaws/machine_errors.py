@@ -100,7 +100,7 @@ def name_errors(task_type: Any) -> None:
             return failure_event(task, env, *_denied(task, ex))
         return original(task, env, ex)
 
-    task_type._from_error = from_error
+    seams.rebind(task_type, "_from_error", from_error)
 
 
 def _not_startable(report: str) -> str:

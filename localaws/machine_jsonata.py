@@ -24,9 +24,10 @@ _HASHES = {
 def install() -> None:
     """Give the interpreter an evaluator and the functions that Step Functions adds."""
     seams.rebind(seams.jsonata_bridge, "_eval_jsonata", evaluate)
-    seams.jsonata_bridge._ILLEGAL_VARIABLE_REFERENCES.clear()
-    for name in ("$uuid", "$hash", "$parse"):
-        seams.jsonata_intrinsics._DECLARATION_BY_VARIABLE_REFERENCE.pop(name, None)
+    seams.rebind(seams.jsonata_bridge, "_ILLEGAL_VARIABLE_REFERENCES", set())
+    declarations = seams.jsonata_intrinsics._DECLARATION_BY_VARIABLE_REFERENCE
+    kept = {name: text for name, text in declarations.items() if name[1:] not in _FUNCTIONS}
+    seams.rebind(seams.jsonata_intrinsics, "_DECLARATION_BY_VARIABLE_REFERENCE", kept)
     for module in (seams.jsonata_bridge, seams.variable_store, seams.eval_states):
         seams.rebind(module, "encode_jsonata_variable_declarations", declare)
 

@@ -60,7 +60,7 @@ def _signal_after(change: str) -> None:
             for wake in list(env.__dict__.get(_WAKERS, ())):
                 wake.set()
 
-    setattr(seams.Environment, change, changed)
+    seams.rebind(seams.Environment, change, changed)
 
 
 def _wait_interval(_wait: Any, env: Any, wait_seconds: float) -> None:

@@ -60,7 +60,8 @@ _put_result_slowly = seams.ResultPath._eval_body
 
 
 def install() -> None:
-    """Put the quicker copies and caches into the interpreter."""
+    """Put the quicker copies and caches into the interpreter, empty."""
+    program_of.cache_clear()
     quick_copy = SimpleNamespace(deepcopy=copy_json, copy=copy.copy)
     for module in seams.COPY_USERS:
         seams.rebind(module, "copy", quick_copy)

@@ -15,7 +15,7 @@
     machine_strings      escapes and States.Format
     machine_paths        speed: copies and caches
 
-Installed once per process before the first request; a second server reuses what is in place.
+Installed before the first request; when the server stops, moto gets its own interpreter back.
 """
 
 import importlib.util
@@ -23,15 +23,13 @@ from typing import Any
 
 from localaws.context import Context
 
-_installed = False
-
 
 def install(context: Context) -> None:
     """Complete moto's interpreter and tell its status changes to the laptop's EventBridge."""
     from localaws import machine_executions, moto_seams_machines
 
     moto_seams_machines.execute_state_machines(True)
-    _complete_interpreter()
+    complete_interpreter()
     machine_executions.forget_listeners()
     if importlib.util.find_spec("localaws.events") is not None:
         _join_events(context)
@@ -49,10 +47,8 @@ def shutdown() -> None:
     machine_executions.forget_listeners()
 
 
-def _complete_interpreter() -> None:
-    global _installed  # noqa: PLW0603 - moto's classes are per process, so are their completions
-    if _installed:
-        return
+def complete_interpreter() -> None:
+    """Put the laptop's parts into moto's interpreter, until `moto_patches.restore`."""
     from localaws import (
         machine_api,
         machine_calls,
@@ -77,7 +73,6 @@ def _complete_interpreter() -> None:
         machine_api,
     ):
         part.install()
-    _installed = True
 
 
 def _join_events(context: Context) -> None:

@@ -9,6 +9,7 @@ import sys
 import types
 from typing import Any
 
+from localaws import moto_patches
 from localaws.context import WsgiApplication
 
 # --- server: start-up ---------------------------------------------------------------------------
@@ -51,7 +52,7 @@ def configure_moto() -> None:
     """Let state machines execute; authentication stays with the laptop's own evaluator."""
     from moto.core.config import default_user_config
 
-    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    moto_patches.put(default_user_config, "stepfunctions", {"execute_state_machine": True})
     _leave_bucket_policies_to_iam()
 
 
@@ -60,14 +61,16 @@ def _leave_bucket_policies_to_iam() -> None:
     from moto.iam.access_control import PermissionResult
     from moto.s3.models import FakeBucket
 
-    FakeBucket.get_permission = lambda _bucket, _action, _resource: PermissionResult.NEUTRAL
+    moto_patches.replace(
+        FakeBucket, "get_permission", lambda _bucket, _action, _resource: PermissionResult.NEUTRAL
+    )
 
 
 def backend_application(backend: str) -> WsgiApplication:
     """moto's WSGI application for one of its packages, for example `stepfunctions`."""
     from moto import settings
 
-    settings.DISABLE_GLOBAL_CORS = True
+    moto_patches.replace(settings, "DISABLE_GLOBAL_CORS", True)
     from moto.moto_server.werkzeug_app import create_backend_app
 
     made = create_backend_app(backend)

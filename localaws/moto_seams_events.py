@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from localaws import moto_patches
 from localaws.errors import UnsupportedByLocalAws
 from localaws.event_s3 import StoredObject
 from localaws.wire import AwsError
@@ -39,18 +40,25 @@ class S3Hooks:
 
 
 def install_events(hooks: EventHooks) -> None:
-    """Route EventBridge's operations through `hooks`; installing again replaces them."""
+    """Route EventBridge's operations through `hooks`."""
     from moto.events.models import Rule
 
-    Rule.send_to_targets = lambda self, event, transform_input=True: hooks.send(self, dict(event))
+    moto_patches.replace(
+        Rule,
+        "send_to_targets",
+        lambda self, event, transform_input=True: hooks.send(self, dict(event)),
+    )
     _replace_operations(hooks)
     _refuse_operations()
+
+
+_WRAPPED = ("put_rule", "put_targets", "enable_rule")
 
 
 def _replace_operations(hooks: EventHooks) -> None:
     from moto.events.responses import EventsHandler
 
-    originals = _originals(EventsHandler, ("put_rule", "put_targets", "enable_rule"))
+    originals = {name: vars(EventsHandler)[name] for name in _WRAPPED}
 
     def put_events(self: Any) -> tuple[str, dict[str, Any]]:
         entries = _guarded(
@@ -87,7 +95,7 @@ def _replace_operations(hooks: EventHooks) -> None:
         return originals["put_targets"](self)
 
     for function in (put_events, test_event_pattern, put_rule, enable_rule, put_targets):
-        setattr(EventsHandler, function.__name__, function)
+        moto_patches.replace(EventsHandler, function.__name__, function)
 
 
 _REFUSED = ("create_archive", "start_replay", "create_api_destination", "create_connection")
@@ -98,7 +106,7 @@ def _refuse_operations() -> None:
     from moto.events.responses import EventsHandler
 
     for name in _REFUSED:
-        setattr(EventsHandler, name, _refusing(name))
+        moto_patches.replace(EventsHandler, name, _refusing(name))
 
 
 def _refusing(name: str) -> Callable[[Any], None]:
@@ -108,15 +116,6 @@ def _refusing(name: str) -> Callable[[Any], None]:
         raise UnsupportedByLocalAws("events", operation)
 
     return refuse
-
-
-def _originals(owner: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """moto's own functions, also when they have been replaced before in this process."""
-    kept: dict[str, Any] = owner.__dict__.get("_localaws_originals") or {}
-    for name in names:
-        kept.setdefault(name, owner.__dict__[name])
-    owner._localaws_originals = kept
-    return kept
 
 
 def _guarded(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -153,8 +152,7 @@ def install_s3(hooks: S3Hooks) -> None:
     from moto.s3 import notifications
     from moto.s3.models import S3Backend
 
-    original_send = _module_original(notifications, "send_event")
-    originals = _originals(S3Backend, ("delete_object",))
+    original_send, original_delete = notifications.send_event, S3Backend.delete_object
 
     def send_event(account_id: str, event_name: Any, bucket: Any, key: Any) -> None:
         name = str(event_name.value)
@@ -162,14 +160,15 @@ def install_s3(hooks: S3Hooks) -> None:
         if key is None or (name == "s3:ObjectCreated:Put" and key.multipart is not None):
             return
         original_send(account_id, event_name, bucket, key)
-        if _to_event_bridge(bucket):
+        # the last version that is deleted may be a marker, which has neither ETag nor size
+        if name.startswith("s3:ObjectCreated:") and _to_event_bridge(bucket):
             hooks.created(_stored(account_id, bucket, key), name)
 
     def delete_object(self: Any, bucket_name: str, key_name: str, *rest: Any, **named: Any) -> Any:
         bucket = self.get_bucket(bucket_name)
         version = named.get("version_id", rest[0] if rest else None)
         existed = key_name in bucket.keys
-        done, meta = originals["delete_object"](self, bucket_name, key_name, *rest, **named)
+        done, meta = original_delete(self, bucket_name, key_name, *rest, **named)
         if done and _to_event_bridge(bucket) and (existed or bucket.is_versioned):
             gone = version is not None or not bucket.is_versioned
             version_id = str(version or meta.get("version-id") or "")
@@ -177,14 +176,9 @@ def install_s3(hooks: S3Hooks) -> None:
             hooks.deleted(about, gone)
         return done, meta
 
-    notifications.send_event = send_event
-    notifications._send_event_bridge_message = lambda *_: None
-    S3Backend.delete_object = delete_object
-
-
-def _module_original(module: Any, name: str) -> Any:
-    kept: dict[str, Any] = module.__dict__.setdefault("_localaws_originals", {})
-    return kept.setdefault(name, module.__dict__[name])
+    moto_patches.replace(notifications, "send_event", send_event)
+    moto_patches.replace(notifications, "_send_event_bridge_message", lambda *_: None)
+    moto_patches.replace(S3Backend, "delete_object", delete_object)
 
 
 def _to_event_bridge(bucket: Any) -> bool:

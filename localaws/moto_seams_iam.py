@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from localaws import moto_patches
 from localaws.context import ACCOUNT_ID
 
 DEFAULT_ACCOUNT = ACCOUNT_ID
@@ -85,7 +86,7 @@ def load_aws_managed(account: str, arn: str) -> None:
         return
     from moto.core.config import default_user_config
 
-    default_user_config["iam"] = {"load_aws_managed_policies": True}
+    moto_patches.put(default_user_config, "iam", {"load_aws_managed_policies": True})
     for policy in store._init_aws_policies():
         store.managed_policies.setdefault(policy.arn, policy)
 

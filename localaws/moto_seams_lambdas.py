@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from localaws import moto_patches
 from localaws.errors import UnsupportedByLocalAws
 from localaws.lambda_function import Archive, AsyncPolicy, FunctionSpec
 
@@ -56,13 +57,12 @@ _hooks: LambdaHooks | None = None
 
 def install_lambdas(hooks: LambdaHooks) -> None:
     """Run functions through `hooks` from now on."""
-    global _hooks
-    first, _hooks = _hooks is None and not _is_patched(), hooks
-    if first:
-        _patch_settings()
-        _patch_running()
-        _patch_backend()
-        _patch_responses()
+    global _hooks  # noqa: PLW0603 - one server at a time, as every part of the laptop
+    _hooks = hooks
+    _patch_settings()
+    _patch_running()
+    _patch_backend()
+    _patch_responses()
 
 
 def uninstall_lambdas() -> None:
@@ -85,12 +85,6 @@ def _tell_changed(function: Any) -> None:
 def _tell_deleted(arn: str) -> None:
     if _hooks is not None:
         _hooks.deleted(arn)
-
-
-def _is_patched() -> bool:
-    from moto.awslambda.models import LambdaFunction
-
-    return hasattr(LambdaFunction, "localaws_patched")
 
 
 def _patch_settings() -> None:
@@ -125,8 +119,7 @@ def _patch_settings() -> None:
         return copy.copy(self)
 
     for function in (__init__, update_configuration, get_configuration, __deepcopy__):
-        setattr(LambdaFunction, function.__name__, function)
-    LambdaFunction.localaws_patched = True
+        moto_patches.add(LambdaFunction, function.__name__, function)
 
 
 def _patch_running() -> None:
@@ -144,7 +137,7 @@ def _patch_running() -> None:
         return payload
 
     for function in (_invoke_lambda, invoke):
-        setattr(LambdaFunction, function.__name__, function)
+        moto_patches.replace(LambdaFunction, function.__name__, function)
 
 
 def _described_settings(function: Any) -> dict[str, Any]:
@@ -212,7 +205,7 @@ def _patch_backend() -> None:
         put_function_event_invoke_config,
     )
     for function in patches:
-        setattr(LambdaBackend, function.__name__, function)
+        moto_patches.replace(LambdaBackend, function.__name__, function)
 
 
 def _patch_responses() -> None:
@@ -222,7 +215,7 @@ def _patch_responses() -> None:
         status, headers, body = _active().invoke(_request_of(self))
         return status, {**headers, "status": str(status)}, body
 
-    LambdaResponse.invoke = invoke
+    moto_patches.replace(LambdaResponse, "invoke", invoke)
 
 
 def _request_of(response: Any) -> InvokeRequest:

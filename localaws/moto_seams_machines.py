@@ -5,7 +5,7 @@ Language, which a process without state machines need not pay for. Nothing here 
 it names moto's internals once, so that a new version of moto has one file to be read against
 (`tests/localaws/test_machines_seams.py` fails first).
 
-Imports moto and nothing of the project.
+Imports moto, and of the project only `moto_patches`.
 """
 
 from collections.abc import Callable
@@ -149,6 +149,8 @@ from moto.stepfunctions.parser.models import (
 )
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from localaws import moto_patches
+
 # Modules that bound `boto_client_for` by name; the Batch task is a stub on the laptop.
 CLIENT_USERS: tuple[ModuleType, ...] = (
     map_reader,
@@ -176,15 +178,13 @@ COPY_USERS: tuple[ModuleType, ...] = (
 
 
 def rebind(owner: object, name: str, value: object) -> Any:
-    """Replace a name that must exist on `owner`; the value it had comes back."""
-    original = getattr(owner, name)
-    setattr(owner, name, value)
-    return original
+    """Replace a name that must exist on `owner`, until the laptop stops; what it was comes back."""
+    return moto_patches.replace(owner, name, value)
 
 
 def execute_state_machines(enabled: bool) -> None:
     """Whether moto interprets definitions, rather than only recording them."""
-    default_user_config.setdefault("stepfunctions", {})["execute_state_machine"] = enabled
+    moto_patches.put(default_user_config, "stepfunctions", {"execute_state_machine": enabled})
 
 
 def forget_threads() -> None:
@@ -199,7 +199,7 @@ def register_service(name: str, make_task: Callable[[], Any]) -> None:
     def service_for(service_name: str) -> Any:
         return make_task() if service_name == name else original(service_name=service_name)
 
-    state_task_factory.state_task_service_for = service_for
+    moto_patches.replace(state_task_factory, "state_task_service_for", service_for)
 
 
 __all__ = [

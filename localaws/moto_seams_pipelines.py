@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from localaws import iam_identity
+from localaws import iam_identity, moto_patches
 from localaws.pipeline_api import Caller
 from localaws.wire import AwsError
 
@@ -21,7 +21,7 @@ def install(operations: list[str], serve: Serve) -> None:
     from moto.codepipeline.responses import CodePipelineResponse
 
     for operation in operations:
-        setattr(CodePipelineResponse, method_name(operation), _method(operation, serve))
+        moto_patches.add(CodePipelineResponse, method_name(operation), _method(operation, serve))
 
 
 def method_name(operation: str) -> str:

@@ -12,7 +12,7 @@ import threading
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
-from localaws import clients, clock, moto_seams, wire
+from localaws import clients, clock, moto_patches, moto_seams, wire
 from localaws.context import Config, Context
 from localaws.errors import PortInUseError
 
@@ -65,7 +65,7 @@ class LaptopServer:
 
     def _install(self, port: int) -> None:
         self.url = f"http://localhost:{port}"
-        os.environ["MOTO_PORT"] = str(port)
+        moto_patches.put(os.environ, "MOTO_PORT", str(port))
         moto_seams.stub_batch()
         moto_seams.stub_ec2()
         moto_seams.configure_moto()
@@ -101,6 +101,7 @@ class LaptopServer:
         if self._thread is not None:
             self._thread.join(timeout=5)
         clients.shutdown()
+        moto_patches.restore()
         self._http = self._thread = None
 
     def __enter__(self) -> Self:

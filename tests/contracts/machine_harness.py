@@ -15,9 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pytest
-
-from localaws import clock, machine_calls, machines
+from localaws import clock, machine_calls, machines, moto_patches
 from localaws import moto_seams_machines as seams
 
 FOLDER = Path(__file__).parents[2] / "statemachines"
@@ -150,16 +148,16 @@ class _ScriptedTask(seams.StateTaskServiceCallback):  # type: ignore[misc]
 
 @contextmanager
 def _scripted(answers: Answers) -> Iterator[None]:
-    machines._complete_interpreter()
+    machines.complete_interpreter()
     pace = clock.time_scale()
     clock.set_time_scale(1e9)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_ScriptedTask, "answers", answers, raising=False)
-        patch.setattr(
-            seams.state_task_factory, "state_task_service_for", lambda **_: _ScriptedTask()
-        )
+    moto_patches.add(_ScriptedTask, "answers", answers)
+    seams.rebind(seams.state_task_factory, "state_task_service_for", lambda **_: _ScriptedTask())
+    try:
         yield
-    clock.set_time_scale(pace)
+    finally:
+        moto_patches.restore()
+        clock.set_time_scale(pace)
 
 
 def run(name: str, manifest: dict[str, Any], by_action: dict[str, Answer]) -> Ending:

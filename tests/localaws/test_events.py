@@ -566,6 +566,19 @@ def test_a_deletion_says_whether_a_marker_was_left(heard: list[dict[str, Any]]):
     assert heard[-1]["detail"]["object"]["version-id"] == version
 
 
+def test_a_marker_can_be_the_last_version_that_is_deleted(heard: list[dict[str, Any]]):
+    name, s3 = bucket("last-marker"), client("s3")
+    version = s3.put_object(Bucket=name, Key="k", Body=b"1")["VersionId"]
+    marker = s3.delete_object(Bucket=name, Key="k")["VersionId"]
+    heard.clear()
+
+    s3.delete_object(Bucket=name, Key="k", VersionId=version)
+    s3.delete_object(Bucket=name, Key="k", VersionId=marker)
+
+    assert [e["detail"]["object"]["version-id"] for e in heard] == [version, marker]
+    assert "Versions" not in s3.list_object_versions(Bucket=name)
+
+
 def test_a_bucket_without_eventbridge_tells_nothing(heard: list[dict[str, Any]]):
     client("s3").create_bucket(Bucket="silent")
     client("s3").put_object(Bucket="silent", Key="k", Body=b"1")
