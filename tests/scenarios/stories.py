@@ -139,3 +139,10 @@ def await_state(served: Laptop, execution_id: str, stage: str, state: str) -> st
                 return action.external_id
         time.sleep(0.05)
     return pytest.fail(f"the run did not come to {state} of {stage}")
+
+
+def states_of(served: Laptop, run: RunView, stage: str) -> list[str]:
+    """Names of the states that the stage's execution has visited, in order."""
+    action = run.action(stage)
+    assert action is not None
+    return [state.name for state in read_states(served.target, action.external_id)]

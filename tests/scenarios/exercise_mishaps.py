@@ -1,0 +1,194 @@
+"""What can go another way than well in a workflow, done once each on a laptop of its own."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from signalbox_cli.deciding import decide
+from signalbox_cli.runs import RunView
+from tests.scenarios import stories
+from tests.scenarios.conftest import Laptop
+
+_SLOW = "import time\ntime.sleep(60)\n"
+_SLOW_PREDICTION = """
+_predict = predict_fn
+
+
+def predict_fn(rows, model):
+    import time
+
+    time.sleep(60)
+    return _predict(rows, model)
+"""
+# What the smallest evaluation would have to say for the gates of the diabetes workload.
+_GOOD_ENOUGH = stories.EVALUATE.replace(
+    '{"rmse": {"value": 0.5}}', '{"rmse": {"value": 50.0}, "r2": {"value": 0.5}}'
+)
+
+
+def walk(served: Laptop, files: Mapping[str, str], options: dict[str, Any]) -> None:
+    """Every mishap; `files` and `options` are of a workload that has had its first run."""
+    _deliver_again(served)
+    _release_nonsense(served)
+    _refuse(served)
+    _win_the_race_for_the_group(served)
+    _stop_each_kind_of_job(served, files, options)
+    _fail_the_notifier(served)
+    _reject_in_the_registry_unheard(served)
+
+
+def _deliver_again(served: Laptop) -> None:
+    """Lambda delivers the job of a finished action a second time: the run is found, not redone."""
+    name = f"{served.target.prefix}-create-schema"
+    job_id = next(line["job_id"] for line in _log_lines(served, name) if "job_id" in line)
+    job = served.target.client("codepipeline").get_job_details(jobId=job_id)["jobDetails"]
+    event = {"CodePipeline.job": {key: job[key] for key in ("id", "accountId", "data")}}
+    answer = served.target.client("lambda").invoke(
+        FunctionName=name, Payload=json.dumps(event).encode()
+    )
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    last = next(line for line in reversed(_log_lines(served, name)) if "job_id" in line)
+    assert (last["job_id"], last["first_answer"]) == (job_id, False)
+
+
+def _log_lines(served: Laptop, function: str) -> list[dict[str, Any]]:
+    logs = served.target.client("logs")
+    events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+    messages = (event["message"] for event in events)
+    return [json.loads(text) for text in messages if text.startswith("{")]
+
+
+def _release_nonsense(served: Laptop) -> None:
+    """create_schema tells the pipeline that it cannot work."""
+    run = stories.run_to_end(served, stories.smallest(manifest_json="no manifest"))
+    assert _failed_stage(run) == "Prepare"
+
+
+def _refuse(served: Laptop) -> None:
+    bad = stories.smallest(evaluate_py=stories.EVALUATE.replace("0.5", "7.5"))
+    assert stories.run_to_end(served, bad).is_refused
+
+
+def _win_the_race_for_the_group(served: Laptop) -> None:
+    """The group is there although the list did not show it, as if another run had just made it.
+
+    Instead of a race, a hundred groups that come first in the list.
+    """
+    sagemaker, group = served.target.client("sagemaker"), f"{served.target.prefix}-raced"
+    for name in (group, *(f"a{number}-{group}" for number in range(100))):
+        sagemaker.create_model_package_group(ModelPackageGroupName=name)
+    run = stories.run_to_end(served, stories.with_manifest(name="raced"))
+    assert run.status == "Succeeded", run.error
+    assert "ConfirmModelPackageGroup" in stories.states_of(served, run, "Train")
+
+
+def _reject_in_the_registry_unheard(served: Laptop) -> None:
+    """EventBridge cannot tell of the gate; the version is rejected, the gate is opened after all.
+
+    The event that could not be delivered goes to the dead-letter queue, and update_schema tells the
+    pipeline that it cannot work.
+    """
+    manual = {**stories.MANIFEST["approvals"], "approveModel": "manual"}
+    with _events_shut_out(served):
+        execution_id = stories.start(
+            served,
+            stories.with_manifest(approvals={**manual, "uploadSourceData": "manual"}),
+        )
+        run = _await_gate(served, execution_id, "UploadSourceData")
+        _take_dead_letter(served, lambda attributes: "RULE_ARN" in attributes)
+    decide(served.target, run, None, approve=True, reason="uploaded")
+    run = _await_gate(served, execution_id, "ApproveModel")
+    sagemaker = served.target.client("sagemaker")
+    newest = sagemaker.list_model_packages(
+        ModelPackageGroupName=f"{served.target.prefix}-smallest",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+    )["ModelPackageSummaryList"][0]
+    sagemaker.update_model_package(
+        ModelPackageArn=newest["ModelPackageArn"], ModelApprovalStatus="Rejected"
+    )
+    decide(served.target, run, None, approve=True, reason="good")
+    assert _failed_stage(stories.await_end(served, execution_id)) == "PrepareInference"
+
+
+def _await_gate(served: Laptop, execution_id: str, gate: str) -> RunView:
+    run = stories.await_stage(served, execution_id, gate)
+    assert run.waiting_gate == gate
+    return run
+
+
+def _failed_stage(run: RunView) -> str:
+    assert run.status == "Failed", run
+    return next(action.stage for action in run.actions if action.status == "Failed")
+
+
+@contextmanager
+def _events_shut_out(served: Laptop) -> Iterator[None]:
+    """For a while the notifier does not let EventBridge in."""
+    functions, name = served.target.client("lambda"), f"{served.target.prefix}-approval-notifier"
+    (allowed,) = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    functions.remove_permission(FunctionName=name, StatementId=allowed["Sid"])
+    try:
+        yield
+    finally:
+        functions.add_permission(
+            FunctionName=name,
+            StatementId=allowed["Sid"],
+            Action=allowed["Action"],
+            Principal=allowed["Principal"]["Service"],
+            SourceArn=allowed["Condition"]["ArnLike"]["AWS:SourceArn"],
+        )
+
+
+def _stop_each_kind_of_job(
+    served: Laptop, files: Mapping[str, str], options: dict[str, Any]
+) -> None:
+    """Stopping an execution stops its job: each kind needs a permission of its own."""
+    _stop_while(served, stories.smallest(preprocess_py=_SLOW), "Train", "Preprocess")
+    _stop_while(served, stories.smallest(train_py=_SLOW), "Train", "Train")
+    slow_model = {
+        **files,
+        "inference.py": files["inference.py"] + _SLOW_PREDICTION,
+        "evaluate.py": _GOOD_ENOUGH,
+        "manifest.json": json.dumps({**json.loads(files["manifest.json"]), "name": "slow"}),
+    }
+    _stop_while(served, stories.archive(slow_model), "Inference", "Transform", options)
+
+
+def _stop_while(
+    served: Laptop,
+    packed: bytes,
+    stage: str,
+    state: str,
+    options: dict[str, Any] | None = None,
+) -> None:
+    execution_id = stories.start(served, packed, options=options)
+    arn = stories.await_state(served, execution_id, stage, state)
+    served.target.client("stepfunctions").stop_execution(
+        executionArn=arn, error="Stopped", cause="by the exercise"
+    )
+    assert stories.await_end(served, execution_id).status == "Failed"
+
+
+def _fail_the_notifier(served: Laptop) -> None:
+    """An event that cannot be understood ends in the dead-letter queue, by the function's role."""
+    served.target.client("lambda").invoke(
+        FunctionName=f"{served.target.prefix}-approval-notifier",
+        InvocationType="Event",
+        Payload=b'{"detail": "not an event"}',
+    )
+    _take_dead_letter(served, lambda attributes: "RULE_ARN" not in attributes)
+
+
+def _take_dead_letter(served: Laptop, is_meant: Callable[[Mapping[str, Any]], bool]) -> None:
+    sqs = served.target.client("sqs")
+    queue = sqs.list_queues(QueueNamePrefix=served.target.prefix)["QueueUrls"][0]
+    for _ in range(200):
+        received = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])
+        for message in received.get("Messages", []):
+            if is_meant(message.get("MessageAttributes", {})):
+                return
+        time.sleep(0.05)
+    raise AssertionError("the failed event did not come to the dead-letter queue")
