@@ -1,11 +1,11 @@
 """Training machine, state JudgeModel: the evaluation against the manifest's rules.
 
-Reads metrics files and the registry, changes nothing.
+Reads metrics files, the beginning of the model archive, and the registry; changes nothing.
 """
 
 from typing import Any
 
-from signalbox import naming, observability, verdict
+from signalbox import model_archive, naming, observability, verdict
 from signalbox.aws import registry, storage
 from signalbox.errors import ObjectMissingError
 from signalbox.events import JudgementRequest, read
@@ -16,8 +16,13 @@ logger = observability.logger("judge-model")
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """The verdict on one evaluation; raises EvaluationInvalid when there is nothing to judge."""
+    """The verdict on one evaluation.
+
+    Raises ModelMissing when the training left no model, EvaluationInvalid when there is nothing to
+    judge it by.
+    """
     request = read(JudgementRequest, event)
+    _check_model(request.model_data_url)
     rules = request.evaluate
     champion = _champion(request.model_package_group, rules.champion)
     outcome = verdict.judge(
@@ -34,6 +39,16 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "champion": {"modelPackageArn": champion.model_package_arn} if champion else None,
         "evaluationUri": request.evaluation_uri,
     }
+
+
+def _check_model(uri: str) -> None:
+    try:
+        found = storage.beginning(
+            *naming.split_s3_uri(uri), length_bytes=model_archive.LOOKED_INTO_BYTES
+        )
+    except ObjectMissingError:
+        raise model_archive.no_model(uri) from None
+    model_archive.check_model(uri, found.content, is_whole=found.is_whole)
 
 
 def _evaluation(uri: str) -> Evaluation:

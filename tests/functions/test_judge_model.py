@@ -1,12 +1,14 @@
 """judge_model: metrics file, gates and champion in, verdict out."""
 
+import io
 import json
+import tarfile
 from typing import Any
 
 import pytest
 
 from functions import judge_model
-from signalbox.errors import EvaluationInvalid
+from signalbox.errors import EvaluationInvalid, ModelMissing
 
 RUN = "261121-093005-2867b0"
 WORKFLOW = "signalbox-dev-workflow-123456789012-us-east-1"
@@ -17,6 +19,25 @@ def put_evaluation(world: Any, text: str, run: str = RUN) -> str:
     key = f"runs/{run}/evaluation/1/evaluation.json"
     world.s3.put_object(Bucket=WORKFLOW, Key=key, Body=text)
     return f"s3://{WORKFLOW}/{key}"
+
+
+def put_model(world: Any, *names: str) -> str:
+    """An archive with these files where the event says that the training left its model."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    uri: str = world.event("judge_model")["modelDataUrl"]
+    key = uri.removeprefix(f"s3://{WORKFLOW}/")
+    world.s3.put_object(Bucket=WORKFLOW, Key=key, Body=packed.getvalue())
+    return uri
+
+
+@pytest.fixture
+def world(world):
+    """A training that left a model."""
+    put_model(world, "model.joblib")
+    return world
 
 
 def rmse(value: float) -> str:
@@ -162,4 +183,20 @@ def test_an_evaluation_that_cannot_be_judged_is_named(world, text, expected):
 
 def test_an_evaluation_that_was_not_written_is_named(world):
     with pytest.raises(EvaluationInvalid, match=r"evaluation\.json does not exist"):
+        judge(world)
+
+
+def test_a_training_that_left_no_model_is_named_before_its_evaluation(world):
+    uri = put_model(world)
+
+    with pytest.raises(ModelMissing) as raised:
+        judge(world)
+
+    assert f"{uri} holds no file" in str(raised.value)
+
+
+def test_an_archive_that_is_not_there_is_no_model(world):
+    world.s3.delete_object(Bucket=WORKFLOW, Key=put_model(world).removeprefix(f"s3://{WORKFLOW}/"))
+
+    with pytest.raises(ModelMissing, match=r"SM_MODEL_DIR"):
         judge(world)

@@ -106,3 +106,20 @@ def test_a_listing_names_the_current_versions_below_a_prefix(world):
 
     assert [(o.name, o.size_bytes) for o in found] == [("a.csv", 1), ("b.csv", 4)]
     assert storage.digest_of(found) != storage.digest_of(found[:1])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "is_whole"),
+    [(b"abcdef", b"abc", False), (b"abc", b"abc", True), (b"a", b"a", True), (b"", b"", True)],
+)
+def test_the_beginning_of_an_object_says_whether_it_is_all(world, content, expected, is_whole):
+    storage.write(WORKFLOW, KEY, content)
+
+    found = storage.beginning(WORKFLOW, KEY, length_bytes=3)
+
+    assert (found.content, found.is_whole) == (expected, is_whole)
+
+
+def test_the_beginning_of_nothing_is_a_missing_object(world):
+    with pytest.raises(ObjectMissingError):
+        storage.beginning(WORKFLOW, KEY, length_bytes=3)

@@ -1,7 +1,6 @@
 """What can go another way than well in a workflow, done once each on a laptop of its own."""
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -33,6 +32,7 @@ def walk(served: Laptop, files: Mapping[str, str], options: dict[str, Any]) -> N
     _deliver_again(served)
     _release_nonsense(served)
     _refuse(served)
+    _measure_nothing(served)
     _win_the_race_for_the_group(served)
     _stop_each_kind_of_job(served, files, options)
     _fail_the_notifier(served)
@@ -49,8 +49,13 @@ def _deliver_again(served: Laptop) -> None:
         FunctionName=name, Payload=json.dumps(event).encode()
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
-    last = next(line for line in reversed(_log_lines(served, name)) if "job_id" in line)
-    assert (last["job_id"], last["first_answer"]) == (job_id, False)
+    stories.await_true(
+        lambda: (
+            (job_id, False)
+            in [(line.get("job_id"), line.get("first_answer")) for line in _log_lines(served, name)]
+        ),
+        "create_schema said that it had answered the job before",
+    )
 
 
 def _log_lines(served: Laptop, function: str) -> list[dict[str, Any]]:
@@ -69,6 +74,12 @@ def _release_nonsense(served: Laptop) -> None:
 def _refuse(served: Laptop) -> None:
     bad = stories.smallest(evaluate_py=stories.EVALUATE.replace("0.5", "7.5"))
     assert stories.run_to_end(served, bad).is_refused
+
+
+def _measure_nothing(served: Laptop) -> None:
+    """S3 tells a missing file from a forbidden one only to those who may list."""
+    run = stories.run_to_end(served, stories.smallest(evaluate_py="print('nothing')"))
+    assert "EvaluationInvalid" in run.error
 
 
 def _win_the_race_for_the_group(served: Laptop) -> None:
@@ -185,10 +196,10 @@ def _fail_the_notifier(served: Laptop) -> None:
 def _take_dead_letter(served: Laptop, is_meant: Callable[[Mapping[str, Any]], bool]) -> None:
     sqs = served.target.client("sqs")
     queue = sqs.list_queues(QueueNamePrefix=served.target.prefix)["QueueUrls"][0]
-    for _ in range(200):
+
+    def arrived() -> bool:
         received = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])
-        for message in received.get("Messages", []):
-            if is_meant(message.get("MessageAttributes", {})):
-                return
-        time.sleep(0.05)
-    raise AssertionError("the failed event did not come to the dead-letter queue")
+        messages = received.get("Messages", [])
+        return any(is_meant(message.get("MessageAttributes", {})) for message in messages)
+
+    stories.await_true(arrived, "the event came to the dead-letter queue")

@@ -140,7 +140,7 @@ def test_a_script_that_writes_no_model_ends_the_run_and_registers_nothing(served
     )
 
     assert run.status == "Failed"
-    assert "model" in run.error
+    assert "ModelMissing" in run.error
     groups = served.target.client("sagemaker").list_model_packages(
         ModelPackageGroupName="signalbox-dev-no-model"
     )
@@ -167,6 +167,14 @@ def test_an_evaluation_that_cannot_be_judged_ends_the_run_by_name(
     assert "EvaluationInvalid" in run.error
     for word in words:
         assert word in run.error
+
+
+def test_an_evaluation_that_writes_nothing_ends_the_run_by_name(served: Laptop) -> None:
+    run = stories.run_to_end(served, stories.smallest(evaluate_py="print('nothing')"))
+
+    assert run.status == "Failed"
+    assert "EvaluationInvalid" in run.error
+    assert "evaluation.json does not exist" in run.error
 
 
 def test_a_model_that_misses_its_gate_is_refused_with_the_numbers(served: Laptop) -> None:

@@ -13,6 +13,7 @@ SignalboxError
 ├── RunCollisionError         another pipeline execution owns the run id
 ├── ModelVersionMissingError  no model version was registered where one is needed
 ├── ModelVersionRejected      somebody rejected the model version in the registry
+├── ModelMissing             the training completed and left no model
 ├── EvaluationInvalid         a metrics file misses a metric or holds no finite number
 ├── SourceDataMissing         nothing was uploaded for training
 └── InferenceDataMissing      nothing was uploaded for a batch inference
@@ -83,6 +84,10 @@ class ModelVersionMissingError(SignalboxError):
 
 class ModelVersionRejected(SignalboxError):
     """The registry says that the model version must not serve."""
+
+
+class ModelMissing(SignalboxError):
+    """A training ended well and wrote no model."""
 
 
 class EvaluationInvalid(SignalboxError):

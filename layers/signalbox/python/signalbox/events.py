@@ -178,6 +178,7 @@ class JudgementRequest(Document):
     run_id: str = Field(min_length=1)
     manifest_uri: str = Field(min_length=1)
     evaluation_uri: str = Field(min_length=1)
+    model_data_url: str = Field(min_length=1)
     model_package_group: str = Field(min_length=1)
     evaluate: EvaluationRules
 

@@ -37,6 +37,14 @@ class ListedObject:
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """The first bytes of an object, and whether they are all of it."""
+
+    content: bytes
+    is_whole: bool
+
+
 def read(bucket: str, key: str, *, limit_bytes: int = MAX_DOCUMENT_BYTES) -> StoredObject:
     """An object whole; raises ObjectMissingError, or ObjectTooLargeError above the limit."""
     try:
@@ -52,6 +60,23 @@ def read(bucket: str, key: str, *, limit_bytes: int = MAX_DOCUMENT_BYTES) -> Sto
                 f"at most {limit_bytes} are read"
             )
         return StoredObject(body.read(), answer["ETag"])
+
+
+def beginning(bucket: str, key: str, *, length_bytes: int) -> Beginning:
+    """The first bytes of an object of any size; raises ObjectMissingError."""
+    try:
+        answer = clients.s3().get_object(
+            Bucket=bucket, Key=key, Range=f"bytes=0-{length_bytes - 1}"
+        )
+    except ClientError as error:
+        if failures.code_of(error) in failures.MISSING_OBJECT:
+            raise ObjectMissingError(s3_uri(bucket, key)) from error
+        if failures.code_of(error) == "InvalidRange":  # no first byte: the object is empty
+            return Beginning(b"", is_whole=True)
+        raise
+    with answer["Body"] as body:
+        size_bytes = int(answer["ContentRange"].rpartition("/")[2])
+        return Beginning(body.read(), is_whole=size_bytes <= length_bytes)
 
 
 def write(bucket: str, key: str, content: bytes) -> None:
