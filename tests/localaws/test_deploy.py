@@ -428,7 +428,10 @@ MACHINE = """
       Role:
         Type: AWS::IAM::Role
         Properties:
-          AssumeRolePolicyDocument: {Version: "2012-10-17", Statement: []}
+          AssumeRolePolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - {Effect: Allow, Principal: {Service: states.amazonaws.com}, Action: sts:AssumeRole}
       Machine:
         Type: AWS::StepFunctions::StateMachine
         Properties:
