@@ -4,7 +4,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -146,3 +146,11 @@ def states_of(served: Laptop, run: RunView, stage: str) -> list[str]:
     action = run.action(stage)
     assert action is not None
     return [state.name for state in read_states(served.target, action.external_id)]
+
+
+def await_true(is_so: Callable[[], bool], what: str, limit_s: float = 20) -> None:
+    """Come back once it is so."""
+    deadline = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
+        time.sleep(0.05)
