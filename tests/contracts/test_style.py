@@ -1,6 +1,7 @@
 """The house style, as far as a program can read it. Each test names every place that leaves it."""
 
 import ast
+import functools
 import re
 import statistics
 from collections.abc import Iterator
@@ -16,12 +17,19 @@ BANNED_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc
 EDGE = re.compile(r"#\s*noqa:\s*BLE001\s+-\s+\S.{7,}")
 
 
+@functools.cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text(encoding="utf-8"))
 
 
+@functools.cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file; walking them costs more than reading the file."""
+    return tuple(ast.walk(tree_of(path)))
+
+
 def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -31,7 +39,7 @@ def lines_of(node: ast.stmt) -> int:
 
 
 def imported_names(path: Path) -> Iterator[str]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
@@ -47,7 +55,7 @@ def test_nothing_is_mocked() -> None:
 
 
 def catches_everything(path: Path) -> Iterator[ast.ExceptHandler]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ExceptHandler) and (
             node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"}
         ):
