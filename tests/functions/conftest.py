@@ -50,6 +50,7 @@ class FakePipeline:
     token: str = "00000000-0000-4000-8000-000000000009"
     gate: str = "UploadInferenceData"
     gate_status: str = "InProgress"
+    is_state_late: bool = False
     answers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
 
@@ -75,10 +76,15 @@ class FakePipeline:
         return _ok({"pipelineExecution": answer})
 
     def _ListActionExecutions(self, request: dict[str, Any]) -> Any:
-        later = self.started_at.replace(minute=59)
-        return _ok(
-            {"actionExecutionDetails": [{"startTime": later}, {"startTime": self.started_at}]}
-        )
+        gate = {
+            "stageName": self.gate,
+            "actionName": self.gate,
+            "status": self.gate_status,
+            "startTime": self.started_at.replace(minute=59),
+        }
+        is_here = request["filter"]["pipelineExecutionId"] == self.execution_id
+        source = {"stageName": "Source", "startTime": self.started_at}
+        return _ok({"actionExecutionDetails": [gate, source] if is_here else [source]})
 
     def _PutJobSuccessResult(self, request: dict[str, Any]) -> Any:
         return self._record("success", request)
@@ -94,9 +100,10 @@ class FakePipeline:
 
     def _GetPipelineState(self, request: dict[str, Any]) -> Any:
         latest = {"status": self.gate_status, "token": self.token}
+        held_by = "the run before" if self.is_state_late else self.execution_id
         stage = {
             "stageName": self.gate,
-            "latestExecution": {"pipelineExecutionId": self.execution_id, "status": "InProgress"},
+            "latestExecution": {"pipelineExecutionId": held_by, "status": "InProgress"},
             "actionStates": [{"actionName": self.gate, "latestExecution": latest}],
         }
         return _ok({"stageStates": [{"stageName": "Source", "actionStates": []}, stage]})

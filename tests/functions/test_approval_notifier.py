@@ -96,6 +96,14 @@ def test_a_gate_without_its_token_yet_is_asked_again(endpoint_run):
         notify(endpoint_run, "UploadInferenceData")
 
 
+def test_an_event_that_is_faster_than_the_pipelines_state_is_asked_again(endpoint_run):
+    """Taken for a decision of somebody else it would leave the run waiting for ever."""
+    endpoint_run.pipeline.is_state_late = True
+
+    with pytest.raises(EventError, match="its token is not published yet"):
+        notify(endpoint_run, "UploadInferenceData")
+
+
 @pytest.mark.parametrize(
     "detail",
     [

@@ -1,14 +1,18 @@
 """CodePipeline: what started an execution, answers to its jobs, decisions at its gates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from signalbox.aws import clients, failures
 from signalbox.errors import EventError
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline.type_defs import ActionExecutionDetailTypeDef
 
 # PutJobFailureResult and PutApprovalResult (API reference, read 2026-11-20).
 FAILURE_MESSAGE_LIMIT = 5000
@@ -64,18 +68,22 @@ def execution(pipeline: str, execution_id: str) -> Execution:
 
 def started_at(pipeline: str, execution_id: str) -> datetime:
     """When the first action of an execution began; the same whenever it is asked."""
-    pages = (
-        clients.codepipeline()
-        .get_paginator("list_action_executions")
-        .paginate(pipelineName=pipeline, filter={"pipelineExecutionId": execution_id})
-    )
-    times = [action["startTime"] for page in pages for action in page["actionExecutionDetails"]]
+    times = [action["startTime"] for action in _actions(pipeline, execution_id)]
     if not times:
         raise EventError(
             f"pipeline {pipeline} knows no action of execution {execution_id}; "
             "the execution id in the event is wrong or older than 12 months"
         )
     return min(times)
+
+
+def _actions(pipeline: str, execution_id: str) -> "Iterator[ActionExecutionDetailTypeDef]":
+    pages = (
+        clients.codepipeline()
+        .get_paginator("list_action_executions")
+        .paginate(pipelineName=pipeline, filter={"pipelineExecutionId": execution_id})
+    )
+    return (action for page in pages for action in page["actionExecutionDetails"])
 
 
 def answer_success(
@@ -113,18 +121,35 @@ def _answered_before(error: ClientError) -> bool:
 
 
 def approval_token(pipeline: str, execution_id: str, *, stage: str, action: str) -> str | None:
-    """The token of a gate at which this execution waits now; None when it waits there no more."""
+    """The token of a gate at which this execution waits now; None when it waits there no more.
+
+    Raises EventError while the gate waits and its token is not to be seen yet: an event may be
+    faster than the pipeline's state.
+    """
+    token = _published_token(pipeline, execution_id, stage=stage, action=action)
+    if not token and _waits_at(pipeline, execution_id, stage=stage, action=action):
+        raise EventError(
+            f"gate {action} of {pipeline} waits, but its token is not published yet; try again"
+        )
+    return token or None
+
+
+def _published_token(pipeline: str, execution_id: str, *, stage: str, action: str) -> str | None:
     state = clients.codepipeline().get_pipeline_state(name=pipeline)
     stages = [s for s in state["stageStates"] if s.get("stageName") == stage]
     held = [s for s in stages if _execution_in(s) == execution_id]
     actions = [a for s in held for a in s.get("actionStates", []) if a.get("actionName") == action]
     latest = [a["latestExecution"] for a in actions if "latestExecution" in a]
-    waiting = [run for run in latest if run.get("status") == "InProgress"]
-    if waiting and not waiting[0].get("token"):
-        raise EventError(
-            f"gate {action} of {pipeline} waits, but its token is not published yet; try again"
-        )
-    return waiting[0]["token"] if waiting else None
+    tokens = [run.get("token") for run in latest if run.get("status") == "InProgress"]
+    return tokens[0] if tokens else None
+
+
+def _waits_at(pipeline: str, execution_id: str, *, stage: str, action: str) -> bool:
+    here = (stage, action, "InProgress")
+    return any(
+        (done.get("stageName"), done.get("actionName"), done.get("status")) == here
+        for done in _actions(pipeline, execution_id)
+    )
 
 
 def _execution_in(stage: Mapping[str, object]) -> object:
