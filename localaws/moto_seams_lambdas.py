@@ -62,6 +62,7 @@ def install_lambdas(hooks: LambdaHooks) -> None:
     _patch_settings()
     _patch_running()
     _patch_backend()
+    _patch_aliases()
     _patch_responses()
 
 
@@ -101,6 +102,7 @@ def _patch_settings() -> None:
         created(self, account_id, spec, *rest, **named)
 
     def update_configuration(self: Any, updates: dict[str, Any]) -> dict[str, Any]:
+        _refuse_what_would_do_nothing("UpdateFunctionConfiguration", updates)
         kept = {key: updates[key] for key in _KEPT if key in updates}
         self.localaws_settings = {**self.localaws_settings, **kept}
         self.tracing_config = updates.get("TracingConfig", self.tracing_config)
@@ -171,6 +173,7 @@ def _patch_backend() -> None:
     )
 
     def create_function(self: Any, spec: dict[str, Any]) -> Any:
+        _refuse_what_would_do_nothing("CreateFunction", spec)
         function = made(self, spec)
         _tell_changed(self.get_function(spec["FunctionName"]))
         return function
@@ -205,6 +208,43 @@ def _patch_backend() -> None:
         put_function_event_invoke_config,
     )
     for function in patches:
+        moto_patches.replace(LambdaBackend, function.__name__, function)
+
+
+def _refuse_what_would_do_nothing(operation: str, wanted: dict[str, Any]) -> None:
+    """moto would store these settings, and no invocation would ever be different for them."""
+    asked = {
+        "images": wanted.get("PackageType") == "Image",
+        "SnapStart": (wanted.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions",
+        "a VPC": bool((wanted.get("VpcConfig") or {}).get("SubnetIds")),
+        "weighted aliases": bool(
+            (wanted.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
+        ),
+    }
+    for what in (name for name, is_asked in asked.items() if is_asked):
+        raise UnsupportedByLocalAws("lambda", operation, what)
+
+
+def _patch_aliases() -> None:
+    """Refuse what would share calls out or be called without the API."""
+    from moto.awslambda.models import LambdaBackend
+
+    created, updated = LambdaBackend.create_alias, LambdaBackend.update_alias
+
+    def create_alias(self: Any, **alias: Any) -> Any:
+        weights = {"RoutingConfig": alias["routing_config"]}
+        _refuse_what_would_do_nothing("CreateAlias", weights)
+        return created(self, **alias)
+
+    def update_alias(self: Any, **alias: Any) -> Any:
+        weights = {"RoutingConfig": alias["routing_config"]}
+        _refuse_what_would_do_nothing("UpdateAlias", weights)
+        return updated(self, **alias)
+
+    def create_function_url_config(self: Any, *_: Any) -> None:
+        raise UnsupportedByLocalAws("lambda", "CreateFunctionUrlConfig")
+
+    for function in (create_alias, update_alias, create_function_url_config):
         moto_patches.replace(LambdaBackend, function.__name__, function)
 
 

@@ -328,6 +328,16 @@ def test_a_function_is_stopped_at_its_time_limit(laptop: Laptop) -> None:
     )
 
 
+@pytest.mark.slow
+def test_an_init_phase_that_never_ends_is_given_up(laptop: Laptop) -> None:
+    """After ten seconds and the function's own limit, real ones both."""
+    name = laptop.make("stuck", "import time\nprint('begun')\ntime.sleep(600)\n", Timeout=1)
+
+    failure = laptop.failure(name, "about")
+
+    assert "Task timed out after 11.00 seconds" in failure["errorMessage"]
+
+
 def test_decimals_and_umlauts_come_back(laptop: Laptop, function: str) -> None:
     assert laptop.call(function, "decimals") == {"a": 1.5, "b": "grüße"}
 
@@ -557,6 +567,48 @@ def test_a_bad_invocation_is_refused(
         laptop.client.invoke(**arguments)
 
     assert caught.value.response["Error"]["Code"] == code
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "what"),
+    [
+        ("update_function_configuration", {"SnapStart": {"ApplyOn": "PublishedVersions"}}, "Snap"),
+        ("update_function_configuration", {"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "a VPC"),
+        (
+            "create_alias",
+            {
+                "Name": "half",
+                "FunctionVersion": "$LATEST",
+                "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.5}},
+            },
+            "weighted aliases",
+        ),
+        ("create_function_url_config", {"AuthType": "AWS_IAM"}, "CreateFunctionUrlConfig"),
+        (
+            "put_provisioned_concurrency_config",
+            {"Qualifier": "1", "ProvisionedConcurrentExecutions": 1},
+            "Provisioned",
+        ),
+        ("invoke_with_response_stream", {}, "ResponseStream"),
+    ],
+)
+def test_what_would_be_stored_and_do_nothing_is_refused(
+    laptop: Laptop, function: str, operation: str, arguments: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(ClientError, match=what) as caught:
+        getattr(laptop.client, operation)(FunctionName=function, **arguments)
+
+    assert caught.value.response["Error"]["Code"] == "UnsupportedByLocalAws"
+
+
+def test_a_function_of_an_image_is_refused(laptop: Laptop) -> None:
+    with pytest.raises(ClientError, match="images"):
+        laptop.client.create_function(
+            FunctionName="image",
+            Role=laptop.role,
+            PackageType="Image",
+            Code={"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1"},
+        )
 
 
 def test_a_version_keeps_its_code_and_is_run_by_its_qualifier(laptop: Laptop) -> None:

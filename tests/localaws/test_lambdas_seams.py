@@ -21,6 +21,9 @@ SIGNATURES = {
     (models.LambdaBackend, "get_function"): "self",
     (models.LambdaBackend, "put_function_event_invoke_config"): "self function_name config",
     (models.LambdaBackend, "layers_versions_by_arn"): "self layer_version_arn",
+    (models.LambdaBackend, "create_alias"): "self name",
+    (models.LambdaBackend, "update_alias"): "self name",
+    (models.LambdaBackend, "create_function_url_config"): "self",
     (responses.LambdaResponse, "invoke"): "self",
 }
 

@@ -65,6 +65,7 @@ def test_one_process_serves_one_laptop(laptop: LaptopServer) -> None:
         ("sagemaker", "list_edge_packaging_jobs", {}),  # JSON
         ("iam", "get_service_last_accessed_details", {"JobId": "j" * 36}),  # query
         ("lambda", "list_code_signing_configs", {}),  # REST JSON
+        ("sts", "get_session_token", {}),
         ("dynamodb", "list_tables", {}),  # a service that is not served
         ("apigateway", "get_rest_apis", {}),
         ("ec2", "describe_instances", {}),
@@ -81,6 +82,52 @@ def test_what_is_not_supported_says_so_once(
     assert failed.value.response["Error"]["Code"] == "UnsupportedByLocalAws"
     assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert failed.value.response["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_a_defect_of_the_server_is_told_once_with_its_text(
+    laptop: LaptopServer, remote: Remote, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[str] = []
+
+    def broken(environ: dict[str, Any], _start: Any) -> Any:
+        calls.append(environ["REQUEST_METHOD"])
+        raise KeyError("what is not there")
+
+    assert laptop.context is not None
+    served: dict[str, Any] = vars(laptop.context.application)["_applications"]
+    before = served.get("kms")
+    served["kms"] = broken
+    try:
+        with pytest.raises(ClientError, match="kms:ListKeys: KeyError: 'what is not there'") as hit:
+            remote("kms", attempts=5).list_keys()
+    finally:
+        served.pop("kms")
+        served.update({"kms": before} if before else {})
+
+    assert hit.value.response["Error"]["Code"] == "InternalFailureOfLocalAws"
+    assert hit.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert calls == ["POST"]
+    assert "Traceback" in caplog.text
+
+
+def test_a_protocol_that_is_not_spoken_is_refused(laptop: LaptopServer) -> None:
+    request = urllib.request.Request(
+        f"{laptop.url}/service/AWSStepFunctions/operation/ListStateMachines",
+        data=b"\xa0",
+        headers={
+            "Smithy-Protocol": "rpc-v2-cbor",
+            "Content-Type": "application/cbor",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={DEVELOPER_KEY_ID}"
+            "/20261121/us-east-1/states/aws4_request, SignedHeaders=host, Signature=0",
+        },
+    )
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+
+    with refused.value as answer:
+        assert answer.code == 400
+        assert json.load(answer)["__type"] == "UnsupportedByLocalAws"
 
 
 @pytest.mark.parametrize(
