@@ -49,6 +49,17 @@ def test_the_key_is_used_through_one_service_only() -> None:
         assert list(statement.body["Condition"]["StringEquals"]) == ["kms:ViaService"], statement
 
 
+def test_eventbridge_uses_the_key_without_source_keys() -> None:
+    """Delivery fails, unseen, where a key policy asks for keys that the service does not send."""
+    (key,) = repository.resources("AWS::KMS::Key").values()
+    statements = key["KeyPolicy"]["Statement"]
+    (for_events,) = [s for s in statements if "events.amazonaws.com" in str(s["Principal"])]
+
+    assert for_events["Principal"] == {"Service": "events.amazonaws.com"}
+    assert set(for_events["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert "Condition" not in for_events
+
+
 @pytest.mark.parametrize("statement", repository.trust_statements(), ids=lambda s: s.owner)
 def test_trust_is_bound_to_this_account_where_the_service_says_who_asks(
     statement: Statement,
