@@ -10,10 +10,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localaws import events, moto_patches
 from localaws.server import Config, LaptopServer
 from tests.localaws import machine_bench as bench
+from tests.localaws.iam_roles import allow, role
 
 START = {
     "StartAt": "Work",
@@ -98,6 +100,17 @@ def test_a_start_that_fails_leaves_moto_as_it_was(tmp_path: Path) -> None:
     assert list(left_in_moto()) == []
     with LaptopServer(Config(port=0, state_dir=tmp_path / "other")) as laptop:
         assert laptop.url
+
+
+def test_a_session_ends_with_its_laptop(tmp_path: Path) -> None:
+    with LaptopServer(Config(port=0, state_dir=tmp_path / "first")):
+        holder = role(allow("s3:*"))
+        assert holder.client("s3").list_buckets()["Buckets"] == []
+    with (
+        LaptopServer(Config(port=0, state_dir=tmp_path / "second")),
+        pytest.raises(ClientError, match=r"InvalidAccessKeyId|InvalidToken"),
+    ):
+        holder.client("s3").list_buckets()
 
 
 class Owner:
