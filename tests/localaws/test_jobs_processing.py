@@ -207,13 +207,15 @@ def test_two_jobs_at_once_keep_to_themselves(world: World) -> None:
 
 
 def test_a_stopped_job_that_still_waited_never_runs(world: World) -> None:
-    for number in range(max(2, len(os.sched_getaffinity(0)))):
-        world.start_processing(f"busy-{number}", "import time; time.sleep(1)")
+    busy = [f"busy-{number}" for number in range(max(2, len(os.sched_getaffinity(0))))]
+    for name in busy:
+        world.start_processing(name, "import time; time.sleep(600)")
     world.start_processing("waits", "print('ran')")
     world.sagemaker.stop_processing_job(ProcessingJobName="waits")
     assert world.finished("Processing", "waits")["ProcessingJobStatus"] == "Stopped"
-    for number in range(max(2, len(os.sched_getaffinity(0)))):
-        world.finished("Processing", f"busy-{number}")
+    for name in busy:
+        world.sagemaker.stop_processing_job(ProcessingJobName=name)
+        world.finished("Processing", name)
     with pytest.raises(AssertionError):
         assert world._log("ProcessingJobs", "waits/") == ["ran"]
 
