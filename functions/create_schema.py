@@ -14,7 +14,7 @@ from signalbox.aws import pipeline, pipeline_jobs, runs, storage
 from signalbox.aws.pipeline_jobs import JobAnswer
 from signalbox.events import PipelineJob
 from signalbox.manifest_resolution import Platform
-from signalbox.manifest_resolved import ResolvedManifest, Source, to_json
+from signalbox.manifest_resolved import ResolvedManifest, Source, to_input
 from signalbox.release import RunPlan, Started, plan_run
 
 logger = observability.logger("create-schema")
@@ -30,7 +30,7 @@ def create_run(job: PipelineJob) -> JobAnswer:
     platform = _platform()
     plan = _plan(job, platform)
     manifest = _store(plan, platform.workflow_bucket)
-    storage.write(job.output.bucket, job.output.key, archive.artifact(to_json(manifest)))
+    storage.write(job.output.bucket, job.output.key, archive.artifact(to_input(manifest)))
     return _answer(manifest)
 
 

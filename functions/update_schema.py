@@ -13,7 +13,7 @@ from signalbox.aws import pipeline_jobs, registry, runs, storage
 from signalbox.aws.pipeline_jobs import JobAnswer
 from signalbox.aws.registry import Approval
 from signalbox.events import PipelineJob
-from signalbox.manifest_resolved import ResolvedManifest, from_json, to_json
+from signalbox.manifest_resolved import ResolvedManifest, from_json, to_input
 
 logger = observability.logger("update-schema")
 
@@ -33,7 +33,7 @@ def add_inference(job: PipelineJob) -> JobAnswer:
         manifest.locations.manifest,
         lambda current: registration.with_serving(current, arn, at=now),
     ).manifest
-    storage.write(job.output.bucket, job.output.key, archive.artifact(to_json(updated)))
+    storage.write(job.output.bucket, job.output.key, archive.artifact(to_input(updated)))
     return _answer(updated, arn)
 
 

@@ -13,7 +13,13 @@ from signalbox import manifest_history as history
 from signalbox.archive import WorkloadFiles
 from signalbox.errors import ManifestError
 from signalbox.manifest_resolution import default_pointers
-from signalbox.manifest_resolved import ResolvedManifest, from_json, history_detail, to_json
+from signalbox.manifest_resolved import (
+    ResolvedManifest,
+    from_json,
+    history_detail,
+    to_input,
+    to_json,
+)
 from signalbox.release import plan_run
 
 RUN = "261121-093005-2867b0"
@@ -139,6 +145,42 @@ def test_a_missing_script_is_named_with_its_pointer(author, platform, started):
         '/evaluate/script: the archive has no "judge.py" in its root; it has: '
         "evaluate.py, inference.py, preprocess.py, train.py",
     )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {
+            "data": {
+                "columns": {f"a column with a rather long name {n}": "text" for n in range(2000)}
+            }
+        },
+        {"train": {"hyperparameters": {f"p{n}": "x" * 2000 for n in range(40)}}},
+    ],
+    ids=["columns", "hyperparameters"],
+)
+def test_a_manifest_that_no_state_machine_could_carry_is_refused(
+    author, platform, started, written
+):
+    author |= written
+
+    with pytest.raises(ManifestError, match=r"a state machine carries 131072; put long lists"):
+        plan_run(folder(author), platform, started)
+
+
+def test_the_longest_lists_of_an_ordinary_manifest_fit(author, platform, started):
+    metrics = [f"regression_metrics.{'m' * 60}{number}.value" for number in range(50)]
+    author["evaluate"] = {"gates": [{"metric": metric, "max": 1.0} for metric in metrics]}
+    author["data"]["columns"] = {f"column_{number}": "number" for number in range(500)}
+
+    plan_run(folder(author), platform, started)
+
+
+def test_a_machine_starts_without_the_history(resolved):
+    told = history.append(resolved, entry(("training", "started", "train-1")))
+
+    assert told != resolved
+    assert to_input(told) == to_input(resolved) == to_json(resolved)
 
 
 def test_a_manifest_reads_back_as_it_was_written(resolved):

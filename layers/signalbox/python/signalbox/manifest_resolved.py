@@ -13,6 +13,10 @@ from signalbox.json_documents import Document, JsonObject, pointer, to_text
 from signalbox.manifest import Workload
 from signalbox.manifest_sections import InferenceMode, InstanceType
 
+# Step Functions takes 262,144 bytes in and out of a state (Step Functions quotas, read 2026-11-20).
+# Half of it is for what states add: the verdict, and twice the cause of a failure (32 KB).
+MAX_INPUT_BYTES = 128 * 1024
+
 MetadataValue = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -208,6 +212,26 @@ def to_document(manifest: ResolvedManifest) -> JsonObject:
 def to_json(manifest: ResolvedManifest) -> bytes:
     """The manifest as it lies in S3: UTF-8, stable order."""
     return to_text(to_document(manifest)).encode()
+
+
+def to_input(manifest: ResolvedManifest) -> bytes:
+    """The manifest as a state machine starts with it: without the history.
+
+    No state reads the history, and it grows with every attempt, where an execution's input may not.
+    """
+    return to_json(manifest.model_copy(update={"history": []}))
+
+
+def check_size(manifest: ResolvedManifest) -> None:
+    """Raises ManifestError when a state machine could not carry the manifest to its end."""
+    size_bytes = len(to_input(manifest))
+    if size_bytes > MAX_INPUT_BYTES:
+        raise ManifestError(
+            (
+                f"(document): resolved it has {size_bytes} bytes; a state machine carries "
+                f"{MAX_INPUT_BYTES}; put long lists and texts into a file of the workload",
+            )
+        )
 
 
 def from_json(text: bytes, *, source: str) -> ResolvedManifest:

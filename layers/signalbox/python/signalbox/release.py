@@ -13,7 +13,7 @@ from signalbox.errors import ManifestError
 from signalbox.manifest import AuthorManifest, apply_options, read_document, validate
 from signalbox.manifest_checks import check, check_automatic_gates
 from signalbox.manifest_resolution import Authored, Platform, Release, resolve
-from signalbox.manifest_resolved import ResolvedManifest, Source
+from signalbox.manifest_resolved import ResolvedManifest, Source, check_size
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def plan_run(workload: WorkloadFiles, platform: Platform, started: Started) -> R
         source=started.source,
         code_digest=archive.code_digest(workload.files),
     )
-    return RunPlan(resolve(authored, platform, release), _code(workload, run_id))
+    manifest = resolve(authored, platform, release)
+    check_size(manifest)
+    return RunPlan(manifest, _code(workload, run_id))
 
 
 def read_authored(text: bytes, options: str, environment: str) -> Authored:
