@@ -28,7 +28,7 @@ from localaws.iam_policy import (
     statements_of,
 )
 
-_CAPACITY = 10_000
+CAPACITY = 10_000
 _VOLATILE = ("aws:currenttime", "aws:epochtime", "aws:useragent")
 """Keys that differ from call to call and say nothing of a role's needs; they are not kept."""
 
@@ -74,7 +74,7 @@ def from_json(line: str | Mapping[str, Any]) -> Record:
 class Recorder:
     """The last decisions, oldest forgotten first; safe to use from many threads."""
 
-    def __init__(self, capacity: int = _CAPACITY) -> None:
+    def __init__(self, capacity: int = CAPACITY) -> None:
         self._records: deque[Record] = deque(maxlen=capacity)
         self._lock = threading.Lock()
 

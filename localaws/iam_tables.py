@@ -34,7 +34,7 @@ SAGEMAKER: Mapping[str, str] = {
     "model-package-group/{ModelPackageGroupName}": (
         "CreateModelPackageGroup DescribeModelPackageGroup DeleteModelPackageGroup "
         "PutModelPackageGroupPolicy GetModelPackageGroupPolicy DeleteModelPackageGroupPolicy "
-        "CreateModelPackage"
+        "CreateModelPackage ListModelPackages"
     ),
     "model-package/{ModelPackageGroupName|ModelPackageName}/*": (
         "CreateModelPackage ListModelPackages"
