@@ -107,6 +107,21 @@ def test_arguments_follow_the_script_in_the_entrypoint(author, platform, started
     assert steps.evaluate.entrypoint == ["python3", f"{code}/evaluate.py"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "transform_type"), [("batch", "ml.c5.2xlarge"), ("endpoint", "ml.m5.large")]
+)
+def test_the_registry_is_told_of_types_that_it_takes(
+    author, platform, started, mode, transform_type
+):
+    """A model is refused, after its training, when an endpoint's type is listed for transforms."""
+    author["inference"] = {"mode": mode, "instanceType": "ml.c5.2xlarge"}
+
+    plan = plan_run(folder(author), platform, started).manifest.steps.inference
+
+    assert plan.realtime_instance_types == ["ml.c5.2xlarge"]
+    assert plan.transform_instance_types == [transform_type]
+
+
 def test_an_image_of_the_authors_own_replaces_the_environments(author, platform, started):
     author["train"]["image"] = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"
 

@@ -27,9 +27,15 @@ from signalbox.manifest_resolved import (
     Steps,
     TrainPlan,
 )
-from signalbox.manifest_sections import EvaluateSection, InferenceSection, PreprocessSection
+from signalbox.manifest_sections import (
+    EvaluateSection,
+    InferenceMode,
+    InferenceSection,
+    PreprocessSection,
+)
 
 CODE_MOUNT = "/opt/ml/processing/input/code"
+TRANSFORM_INSTANCE_TYPE = "ml.m5.large"
 
 
 @dataclass(frozen=True)
@@ -233,8 +239,17 @@ def _inference(section: InferenceSection, locations: Locations, region: str) -> 
         content_types=[section.content_type],
         response_types=[section.accept],
         realtime_instance_types=[section.instance_type],
-        transform_instance_types=[section.instance_type],
+        transform_instance_types=[_transform_type(section)],
     )
+
+
+def _transform_type(section: InferenceSection) -> str:
+    """A type for the registry's list of transforms, which takes no empty list.
+
+    Most types that serve an endpoint are none of a transform, and one such in the list would have
+    the registry refuse the model after it was trained.
+    """
+    return section.instance_type if section.mode is InferenceMode.BATCH else TRANSFORM_INSTANCE_TYPE
 
 
 def _registration(workload: Workload, platform: Platform, release: Release) -> Registration:
