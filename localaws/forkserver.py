@@ -98,6 +98,7 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._channel = ours
         self._lock = threading.Lock()
+        self._was_asked = False
         with theirs:
             self.process = subprocess.Popen(
                 _command(theirs.fileno(), preload=preload),
@@ -115,6 +116,7 @@ class ForkServer:
         os.set_blocking(output_fd, False)
         try:
             with self._lock:
+                self._was_asked = True
                 passed = [their_status.fileno(), their_output, *(fds or [])]
                 send_spec(self._channel, spec, passed)
         finally:
@@ -129,6 +131,9 @@ class ForkServer:
     def stop(self) -> None:
         """End the process and, with it, every child."""
         self._channel.close()
+        if not self._was_asked:
+            # No child to end, and it would not hear of it before its imports are done.
+            self.process.kill()
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:

@@ -231,6 +231,14 @@ while True:
     assert comes_true(lambda: not any(_runs(pid) for pid in pids))
 
 
+def test_a_server_that_was_asked_nothing_ends_in_the_middle_of_its_imports() -> None:
+    server = forkserver.ForkServer(preload=True)
+
+    server.stop()
+
+    assert server.process.returncode == -signal.SIGKILL
+
+
 def test_without_namespaces_literal_paths_are_rewritten(tmp_path: Path) -> None:
     """The way of macOS, taken here by choice."""
     script = """
