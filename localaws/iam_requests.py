@@ -24,7 +24,6 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
     found += _tagging(request, found)
     found += _passed_roles(request, found)
     found += _layers(request)
-    found += _packages(request)
     found += _versions(request)
     found += _keys(request, place)
     return found
@@ -234,16 +233,6 @@ def _layers(request: WireRequest) -> list[Requirement]:
         return []
     layers = reach(request.parameters, "Layers")
     return [Requirement("lambda:GetLayerVersion", layer) for layer in layers]
-
-
-def _packages(request: WireRequest) -> list[Requirement]:
-    """A model made from a version of the registry needs the version as well."""
-    # parity: a guide of SageMaker grants it so, and no page says that it is asked for.
-    if (request.service.name, request.operation) != ("sagemaker", "CreateModel"):
-        return []
-    paths = ("PrimaryContainer.ModelPackageName", "Containers.ModelPackageName")
-    versions = [arn for path in paths for arn in reach(request.parameters, path)]
-    return [Requirement("sagemaker:CreateModel", arn) for arn in versions]
 
 
 _PASSING = ("Create", "Update", "Put")

@@ -29,6 +29,7 @@ def things(laptop: Any) -> None:
     developer_client("ssm").put_parameter(Name="/app/prod/one", Value="1", Type="String")
     developer_client("sns").create_topic(Name="matrix-topic")
     developer_client("sqs").create_queue(QueueName="matrix-queue")
+    developer_client("sagemaker").create_model_package_group(ModelPackageGroupName="matrix")
     developer_client("iam").create_role(
         RoleName="matrix-passed",
         AssumeRolePolicyDocument=trust({"Service": "states.amazonaws.com"}),
@@ -82,6 +83,10 @@ def tagged(r: Role) -> Any:
         AssumeRolePolicyDocument=trust(ME),
         Tags=[{"Key": "team", "Value": "ml"}],
     )
+
+
+def versions(r: Role) -> Any:
+    return r.client("sagemaker").list_model_packages(ModelPackageGroupName="matrix")
 
 
 CREATE = allow("states:CreateStateMachine")
@@ -253,6 +258,27 @@ ROWS: list[tuple[str, list[dict[str, Any]], Call, bool]] = [
             )
         ],
         get("open/a"),
+        True,
+    ),
+    (
+        "versions of a group, with the group alone",
+        [allow("sagemaker:ListModelPackages", f"{SM}:model-package-group/matrix")],
+        versions,
+        False,
+    ),
+    (
+        "versions of a group, with the versions alone",
+        [allow("sagemaker:ListModelPackages", f"{SM}:model-package/matrix/*")],
+        versions,
+        False,
+    ),
+    (
+        "versions of a group",
+        [
+            allow("sagemaker:ListModelPackages", f"{SM}:model-package-group/matrix"),
+            allow("sagemaker:ListModelPackages", f"{SM}:model-package/matrix/*"),
+        ],
+        versions,
         True,
     ),
 ]
