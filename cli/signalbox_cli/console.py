@@ -7,10 +7,14 @@ stdout, so that a pipe gets results alone.
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+# A pipe has no width: cells are neither folded nor cut there.
+_PIPE_WIDTH = 10_000
 
 
 class Output:
@@ -20,6 +24,8 @@ class Output:
         self.as_json = as_json
         self.quiet = quiet
         self.text = Console(highlight=False, soft_wrap=True)
+        if not self.text.is_terminal:
+            self.text.width = _PIPE_WIDTH
         self.progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, message: str) -> None:
@@ -32,22 +38,44 @@ class Output:
         if not self.quiet:
             self.progress.print(message)
 
+    def hint(self, message: str) -> None:
+        """What to do next, for people only; not part of the result."""
+        if not self.as_json:
+            self.note(f"[dim]{message}[/dim]")
+
     def result(self, value: Any) -> None:
         """The result as one JSON document, when JSON was asked for."""
         if self.as_json:
-            json.dump(value, sys.stdout, default=str, indent=2)
+            json.dump(value, sys.stdout, default=_as_text, indent=2)
             sys.stdout.write("\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Rows under headings, for people only."""
-        if self.as_json:
+        """Rows under headings, for people only; no headings without rows.
+
+        Only the last column is folded where a terminal is too narrow: names stay in one piece.
+        """
+        shown = list(rows)
+        if self.as_json or not shown:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
+            table.add_column(column, overflow="fold", no_wrap=column != columns[-1])
+        for row in shown:
             table.add_row(*row)
         self.text.print(table)
+
+
+def _as_text(value: Any) -> str:
+    return utc_text(value) if isinstance(value, datetime) else str(value)
+
+
+def utc_text(moment: datetime) -> str:
+    """ISO-8601 in UTC with a Z.
+
+    >>> utc_text(datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
+    '2026-11-21T09:30:00Z'
+    """
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 STATUS_STYLE = {

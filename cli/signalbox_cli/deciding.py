@@ -22,19 +22,14 @@ def open_token(target: Target, run: RunView, gate: str) -> str:
         latest = action.get("latestExecution", {})
         if holder == run.execution_id and latest.get("status") == "InProgress":
             return str(latest["token"])
-    raise NotFoundError(
-        f"{gate} does not wait for run {run.run_id or run.execution_id}"
-        + (f"; it waits at {run.waiting_gate}" if run.waiting_gate else f"; it is {run.headline}")
-    )
+    raise NotFoundError(f"{gate} does not wait for a decision on run {run.name}: it {run.place}")
 
 
 def decide(target: Target, run: RunView, gate: str | None, *, approve: bool, reason: str) -> str:
     """Approve or reject the gate where the run waits; the gate's name comes back."""
     chosen = gate or run.waiting_gate
     if chosen not in GATES:
-        raise NotFoundError(
-            f"run {run.run_id or run.execution_id} waits at no gate: it is {run.headline}"
-        )
+        raise NotFoundError(f"run {run.name} waits at no gate: it {run.place}")
     token = open_token(target, run, chosen)
     try:
         target.client("codepipeline").put_approval_result(

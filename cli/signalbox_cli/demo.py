@@ -14,18 +14,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from signalbox_cli.console import Output, duration
 from signalbox_cli.deciding import decide
-from signalbox_cli.errors import CommandError, RunFailed, RunRefused
+from signalbox_cli.errors import CommandError, RunFailed
 from signalbox_cli.models import ModelVersion, versions
+from signalbox_cli.planning import plan
 from signalbox_cli.predicting import predict
-from signalbox_cli.progress import Feed, follow
+from signalbox_cli.progress import Feed, follow, raise_for_outcome
 from signalbox_cli.releasing import release
 from signalbox_cli.runs import RunView, read_manifest
 from signalbox_cli.target import STATE_FOLDER, Target
-from signalbox_cli.uploading import upload
+from signalbox_cli.uploading import check, upload
 
 _FOLDER = STATE_FOLDER / "demo"
+# What the demo decides for its two runs, whatever the workload's own manifest says of it.
+_BATCH = {
+    "inference": {"mode": "batch"},
+    "approvals": {
+        "uploadSourceData": "on-upload",
+        "approveModel": "manual",
+        "uploadInferenceData": "on-upload",
+    },
+}
+_ENDPOINT = {
+    "inference": {"mode": "endpoint"},
+    "approvals": {
+        "uploadSourceData": "on-upload",
+        "approveModel": "automatic",
+        "uploadInferenceData": "automatic",
+    },
+}
 # Above this, two predictions are not the same number written down twice.
 _TOLERANCE = 1e-9
 
@@ -38,42 +58,65 @@ class DemoData:
     inference: Path
 
     @classmethod
-    def choose(cls, folder: Path, source: Path | None, inference: Path | None) -> "DemoData":
+    def choose(cls, workload: str, source: Path | None, inference: Path | None) -> "DemoData":
         """The given files, or the data set that belongs to a workload of this repository."""
         if source and inference:
             return cls(source, inference)
         if source or inference:
             raise CommandError("give both --data and --inference, or neither")
-        from signalbox_cli.sample_data import export
+        from signalbox_cli.sample_data import export, has_samples
 
-        sample = export(folder.name, _FOLDER)
+        if not has_samples(workload):
+            raise CommandError(
+                f"there is no sample data for the workload '{workload}'; give your own with --data "
+                "FILE and --inference FILE"
+            )
+        sample = export(workload, _FOLDER)
         return cls(sample.source, sample.inference)
 
 
 class Demo:
-    """The story over one target."""
+    """The story over one target.
 
-    def __init__(self, folder: Path, files: DemoData, output: Output) -> None:
+    Raises, before anything is started, when the workload or a file would not do.
+    """
+
+    def __init__(
+        self, folder: Path, source: Path | None, inference: Path | None, output: Output
+    ) -> None:
+        planned = plan(folder, _BATCH, prefix="signalbox-dev", environment="dev")
+        files = DemoData.choose(planned.workload, source, inference)
+        check(files.source, planned.data, "UploadSourceData")
+        check(files.inference, planned.data, "UploadInferenceData")
         self._folder = folder
         self._files = files
         self._output = output
         self._timings: list[tuple[str, float]] = []
         self._feeds: dict[str, Feed] = {}
 
-    def run(self, target: Target) -> None:
-        """Tell the whole story; raises what the commands raise."""
+    def run(self, target: Target) -> dict[str, Any]:
+        """Tell the whole story; what came out, as JSON. Raises what the commands raise."""
         with self._timed("first run: release to batch predictions"):
             batch_run = self._release_with_gates(target)
         manifest = read_manifest(target, batch_run)
         version = next(versions(target, batch_run.workload))
         predictions = self._report_model(target, manifest, version)
         with self._timed("second run: the same model behind an endpoint"):
-            self._release_to_endpoint(target)
+            endpoint_run = self._release_to_endpoint(target)
         with self._timed("predictions compared three ways"):
             served = self._ask_endpoint(target, batch_run.workload)
-            direct = self._call_directly(target, version)
+            direct = self._call_directly(target, version, manifest)
         self._compare(predictions, direct, served)
         self._report_timings()
+        return {
+            "runs": [batch_run.run_id, endpoint_run.run_id],
+            "verdict": _history_detail(manifest, "training", "registered")["verdict"],
+            "modelPackageArn": version.arn,
+            "predictionsUri": _history_detail(manifest, "inference", "succeeded")["predictionsUri"],
+            "predictions": len(predictions),
+            "endpoint": f"{target.prefix}-{batch_run.workload}",
+            "seconds": {name: round(seconds, 3) for name, seconds in self._timings},
+        }
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -86,8 +129,7 @@ class Demo:
 
     def _release_with_gates(self, target: Target) -> RunView:
         self._heading(f"Release {self._folder}")
-        options = {"inference": {"mode": "batch"}}
-        execution_id = release(target, self._folder, options=options).execution_id
+        execution_id = release(target, self._folder, options=_BATCH).execution_id
         run = self._to_gate(target, execution_id, "UploadSourceData")
         self._bring(target, run, "UploadSourceData", self._files.source)
         run = self._to_gate(target, execution_id, "ApproveModel")
@@ -99,7 +141,8 @@ class Demo:
     def _to_gate(self, target: Target, execution_id: str, gate: str | None) -> RunView:
         feed = self._feeds.setdefault(execution_id, Feed(target))
         run = follow(target, execution_id, self._output, stop_at_gate=gate, feed=feed)
-        return _ended_well(run) if run.is_finished else run
+        raise_for_outcome(run)
+        return run
 
     def _to_end(self, target: Target, execution_id: str) -> RunView:
         return self._to_gate(target, execution_id, None)
@@ -117,7 +160,7 @@ class Demo:
         for name, value in verdict["metrics"].items():
             self._output.say(f"  metric   {name} = {value:.6g}")
         for reason in verdict["reasons"]:
-            self._output.say(f"  verdict  {reason}")
+            self._output.say(f"  verdict  {escape(reason)}")
         accepted = "accepted" if verdict["accepted"] else "refused"
         self._output.say(f"  verdict  [green]{accepted}[/green]")
         self._output.say(f"  model    {version.arn} ({version.approval})")
@@ -128,32 +171,30 @@ class Demo:
         lines = read_lines(target, uri)
         self._output.say(f"  predictions  {len(lines)} rows at {uri}")
         for line in lines[:5]:
-            self._output.say(f"      {line}")
+            self._output.say(f"      {escape(line)}")
         return lines
 
-    def _release_to_endpoint(self, target: Target) -> None:
+    def _release_to_endpoint(self, target: Target) -> RunView:
         self._heading("The same again, behind an endpoint")
-        gates = ("approveModel", "uploadInferenceData")
-        options = {
-            "inference": {"mode": "endpoint"},
-            "approvals": dict.fromkeys(gates, "automatic"),
-        }
-        execution_id = release(target, self._folder, options=options).execution_id
+        execution_id = release(target, self._folder, options=_ENDPOINT).execution_id
         run = self._to_gate(target, execution_id, "UploadSourceData")
         self._bring(target, run, "UploadSourceData", self._files.source)
-        self._to_end(target, execution_id)
+        return self._to_end(target, execution_id)
 
     def _ask_endpoint(self, target: Target, workload: str) -> list[str]:
         endpoint = f"{target.prefix}-{workload}"
         return predict(target, endpoint, self._files.inference, content_type="text/csv")
 
-    def _call_directly(self, target: Target, version: ModelVersion) -> list[str]:
+    def _call_directly(
+        self, target: Target, version: ModelVersion, manifest: dict[str, Any]
+    ) -> list[str]:
         described = target.client("sagemaker").describe_model_package(ModelPackageName=version.arn)
         container = described["InferenceSpecification"]["Containers"][0]
         archive = _FOLDER / "model.tar.gz"
         bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
         target.client("s3").download_file(bucket, key, str(archive))
-        return call_model(archive, self._folder / "inference.py", self._files.inference)
+        script = self._folder / manifest["workload"]["inference"]["script"]
+        return call_model(archive, script, self._files.inference)
 
     def _compare(self, batch: list[str], direct: list[str], served: list[str]) -> None:
         for name, other in (("the model called directly", direct), ("the endpoint", served)):
@@ -172,14 +213,6 @@ class Demo:
         self._output.say("\nHow long each part took")
         for name, seconds in self._timings:
             self._output.say(f"  {duration(seconds):>10}  {name}")
-
-
-def _ended_well(run: RunView) -> RunView:
-    if run.is_refused:
-        raise RunRefused(f"run {run.run_id} was refused: {run.error}")
-    if run.status != "Succeeded":
-        raise RunFailed(f"run {run.run_id or run.execution_id} {run.status.lower()}: {run.error}")
-    return run
 
 
 def _history_detail(manifest: dict[str, Any], phase: str, status: str) -> dict[str, Any]:

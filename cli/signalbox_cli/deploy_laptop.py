@@ -1,9 +1,10 @@
 """Deploys the template to the laptop's AWS, as a process of its own.
 
-Usage: python -m signalbox_cli.deploy_laptop TEMPLATE --app NAME --environment NAME. It loads what
-it needs while the server starts, reads one JSON line with the server's address from standard
-input, and writes JSON lines: {"message": ...} for each step, {"error": ...} at a fault. Its memory
-goes with it: `signalbox up` stays small.
+Usage: python -m signalbox_cli.deploy_laptop TEMPLATE --app NAME --environment NAME. It does what
+needs no server while the server starts (layers, the expanded template, descriptions of services),
+then reads one JSON line with the server's address from standard input, and writes JSON lines:
+{"message": ...} for what a person should know, {"error": ...} at a fault. Its memory goes with it:
+`signalbox up` stays small.
 """
 
 import argparse
@@ -15,8 +16,18 @@ from pathlib import Path
 
 import boto3
 
-from localaws.deploy import DeploymentError, DeployRequest, ResourceEvent, aws_clients, deploy
-from signalbox_cli.laptop import Up
+from localaws.deploy import (
+    DeploymentError,
+    DeployRequest,
+    ResourceEvent,
+    aws_clients,
+    deploy,
+    prepare,
+)
+from signalbox_cli import laptop
+
+# What went wrong, or was undone; the rest goes by without a line.
+_WORTH_TELLING = ("failed", "rolled back", "left behind")
 
 
 def main() -> int:
@@ -26,36 +37,40 @@ def main() -> int:
     parser.add_argument("--app", default="signalbox")
     parser.add_argument("--environment", default="dev")
     chosen = parser.parse_args()
-    line = sys.stdin.readline()
-    if not line:
-        return 1
-    _end_with_parent()
     request = DeployRequest(
         template=chosen.template,
         stack_name=f"{chosen.app}-{chosen.environment}",
         parameters={"AppName": chosen.app, "EnvironmentName": chosen.environment},
     )
-    return _deploy(request, Up(**json.loads(line)))
-
-
-def _deploy(request: DeployRequest, up: Up) -> int:
-    session = boto3.Session(
-        aws_access_key_id=up.accessKeyId,
-        aws_secret_access_key=up.secretAccessKey,
-        region_name=up.region,
-    )
     try:
-        result = deploy(request, aws_clients(session, endpoint_url=up.url), _report)
+        _deploy(request)
     except DeploymentError as fault:
         _say(error=str(fault))
         return 1
-    _say(message=f"Deployed {request.template}: {len(result.changes)} resources")
     return 0
 
 
+def _deploy(request: DeployRequest) -> None:
+    session = boto3.Session(
+        aws_access_key_id=laptop.ACCESS_KEY_ID,
+        aws_secret_access_key=laptop.SECRET_ACCESS_KEY,
+        region_name=laptop.REGION,
+    )
+    prepare(request, session, account=laptop.ACCOUNT, region=laptop.REGION)
+    line = sys.stdin.readline()
+    if not line:
+        sys.exit(1)
+    _end_with_parent()
+    url = json.loads(line)["url"]
+    result = deploy(request, aws_clients(session, endpoint_url=url), _report)
+    _say(message=f"Deployed {request.template}: {len(result.changes)} resources")
+
+
 def _report(event: ResourceEvent) -> None:
-    if event.status.endswith("FAILED"):
-        _say(message=f"  {event.logical_id} {event.status}: {event.reason}")
+    if event.status in _WORTH_TELLING:
+        reason = f": {event.reason}" if event.reason else ""
+        kind = event.type_name.removeprefix("AWS::")
+        _say(message=f"  {event.logical_id} ({kind}) {event.status}{reason}")
 
 
 def _say(**message: str) -> None:

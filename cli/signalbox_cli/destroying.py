@@ -1,64 +1,142 @@
-"""Taking an environment away: what runs created first, then the stack.
+"""Taking an environment away: what runs created first, then the stack, then what it retains.
 
-Order: endpoints, their configurations, models, model versions and groups, objects of the buckets
-(all versions), then the CloudFormation stack. Every step can be repeated.
+Order: what still runs, endpoints, their configurations, models, model versions and groups, all
+versions of all objects, the CloudFormation stack, and the buckets, which the stack retains. The
+key is retained too and is never deleted here. Every step can be repeated, and goes on where an
+earlier one was interrupted.
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
+from signalbox_cli.errors import CommandError, NotFoundError
 from signalbox_cli.models import groups
+from signalbox_cli.runs import FINISHED
 from signalbox_cli.target import Target
 
 _BATCH = 1000  # DeleteObjects takes at most 1,000 keys.
+_BUCKETS = ("source", "artifacts", "workflow")
+# The names that the machines give: <prefix>-<step>-<run id>-<attempt>-<retry>.
+_OF_A_RUN = r"\d{6}-\d{6}-[0-9a-f]{6}-\d+-\d+"
 
 
-def _names(target: Target, operation: str, items: str, name: str) -> Iterator[str]:
+@dataclass(frozen=True)
+class Doomed:
+    """What will be deleted, by name."""
+
+    endpoints: tuple[str, ...]
+    configurations: tuple[str, ...]
+    models: tuple[str, ...]
+    groups: tuple[str, ...]
+    buckets: tuple[str, ...]
+    key_arn: str
+
+    def lines(self) -> list[str]:
+        """The names, one kind in a line; kinds that have none are left out."""
+        kinds = vars(self).items()
+        named = {kind: names for kind, names in kinds if isinstance(names, tuple) and names}
+        return [f"{kind}: {', '.join(names)}" for kind, names in named.items()]
+
+
+def survey(target: Target) -> Doomed:
+    """What there is of an environment, also of one whose stack is gone already."""
+    run = re.compile(rf"{re.escape(target.prefix)}-(model|config)-{_OF_A_RUN}")
+    configurations = _named(target, "list_endpoint_configs", "EndpointConfigs", "EndpointConfig")
+    models = _named(target, "list_models", "Models", "Model")
+    return Doomed(
+        endpoints=tuple(_named(target, "list_endpoints", "Endpoints", "Endpoint")),
+        configurations=tuple(name for name in configurations if run.fullmatch(name)),
+        models=tuple(name for name in models if run.fullmatch(name)),
+        groups=tuple(groups(target)),
+        buckets=tuple(_buckets(target)),
+        key_arn=_key_arn(target),
+    )
+
+
+def _named(target: Target, operation: str, items: str, kind: str) -> Iterator[str]:
     pages = target.client("sagemaker").get_paginator(operation).paginate(NameContains=target.prefix)
-    for item in (i for page in pages for i in page[items]):
-        if str(item[name]).startswith(f"{target.prefix}-"):
-            yield str(item[name])
+    names = (str(item[f"{kind}Name"]) for page in pages for item in page[items])
+    return (name for name in names if name.startswith(f"{target.prefix}-"))
 
 
-def remove_serving(target: Target) -> Iterator[str]:
+def _buckets(target: Target) -> Iterator[str]:
+    """The template's three, by their exact names: another app's name may begin the same way."""
+    account = target.client("sts").get_caller_identity()["Account"]
+    region = target.client("s3").meta.region_name
+    wanted = {f"{target.prefix}-{kind}-{account}-{region}" for kind in _BUCKETS}
+    listed = (str(b["Name"]) for b in target.client("s3").list_buckets()["Buckets"])
+    return (name for name in listed if name in wanted)
+
+
+def _key_arn(target: Target) -> str:
+    name = f"/{target.app}/{target.environment}/kms-key-arn"
+    found = target.client("ssm").get_parameters(Names=[name])["Parameters"]
+    return str(found[0]["Value"]) if found else ""
+
+
+def stop_runs(target: Target) -> Iterator[str]:
+    """Stop executions that still go on, and with them their jobs; say each."""
+    try:
+        wiring = target.wiring()
+    except NotFoundError:
+        return
+    pipeline, machines = target.client("codepipeline"), target.client("stepfunctions")
+    summaries = pipeline.list_pipeline_executions(pipelineName=wiring.pipeline, maxResults=100)
+    for summary in summaries["pipelineExecutionSummaries"]:
+        if summary["status"] not in FINISHED:
+            pipeline.stop_pipeline_execution(
+                pipelineName=wiring.pipeline,
+                pipelineExecutionId=summary["pipelineExecutionId"],
+                abandon=True,
+                reason="the environment is destroyed",
+            )
+            yield f"run {summary['pipelineExecutionId']}"
+    for machine in (wiring.training_machine_arn, wiring.inference_machine_arn):
+        running = machines.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
+        for execution in running["executions"]:
+            machines.stop_execution(executionArn=execution["executionArn"])
+            yield f"execution {execution['name']}"
+
+
+def remove_serving(target: Target, doomed: Doomed) -> Iterator[str]:
     """Delete endpoints, endpoint configurations and models of the environment; say each."""
     client = target.client("sagemaker")
-    for name in list(_names(target, "list_endpoints", "Endpoints", "EndpointName")):
+    for name in doomed.endpoints:
         client.delete_endpoint(EndpointName=name)
         yield f"endpoint {name}"
-    configs = _names(target, "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName")
-    for name in list(configs):
+    for name in doomed.configurations:
         client.delete_endpoint_config(EndpointConfigName=name)
         yield f"endpoint configuration {name}"
-    for name in list(_names(target, "list_models", "Models", "ModelName")):
+    for name in doomed.models:
         client.delete_model(ModelName=name)
         yield f"model {name}"
 
 
-def remove_registry(target: Target) -> Iterator[str]:
+def remove_registry(target: Target, doomed: Doomed) -> Iterator[str]:
     """Delete every model version and group of the environment; say each."""
     client = target.client("sagemaker")
-    for group in groups(target):
+    for group in doomed.groups:
         pages = client.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
         arns = [s["ModelPackageArn"] for page in pages for s in page["ModelPackageSummaryList"]]
         for arn in arns:
             client.delete_model_package(ModelPackageName=arn)
         client.delete_model_package_group(ModelPackageGroupName=group)
-        yield f"model package group {group} ({len(arns)} versions)"
+        yield f"model package group {group} with {len(arns)} versions"
 
 
-def empty_buckets(target: Target) -> Iterator[str]:
+def empty_buckets(target: Target, doomed: Doomed) -> Iterator[str]:
     """Delete all versions of all objects in the environment's buckets; say how many."""
     client = target.client("s3")
-    listed = client.list_buckets()["Buckets"]
-    for bucket in (b["Name"] for b in listed if b["Name"].startswith(f"{target.prefix}-")):
+    for bucket in doomed.buckets:
         deleted = 0
         for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
             entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             deleted += _delete(client, bucket, entries)
-        yield f"{deleted} objects of {bucket}"
+        yield f"{deleted} object versions in {bucket}"
 
 
 def _delete(client: Any, bucket: str, entries: list[dict[str, Any]]) -> int:
@@ -71,9 +149,20 @@ def _delete(client: Any, bucket: str, entries: list[dict[str, Any]]) -> int:
     return len(entries)
 
 
-def remove_stack(target: Target) -> Iterator[str]:
-    """Delete the CloudFormation stack and wait until it is gone."""
+def remove_stack(target: Target, doomed: Doomed) -> Iterator[str]:
+    """Delete the CloudFormation stack, wait until it is gone, then the buckets it retains."""
     client = target.client("cloudformation")
     client.delete_stack(StackName=target.prefix)
-    client.get_waiter("stack_delete_complete").wait(StackName=target.prefix)
+    try:
+        client.get_waiter("stack_delete_complete").wait(StackName=target.prefix)
+    except WaiterError as fault:
+        raise CommandError(
+            f"stack {target.prefix} could not be deleted: {fault}. "
+            f"`aws cloudformation describe-stack-events --stack-name {target.prefix}` says "
+            "why; run this again afterwards"
+        ) from None
     yield f"stack {target.prefix}"
+    yield from empty_buckets(target, doomed)  # what the pipeline wrote while it was stopped
+    for bucket in doomed.buckets:
+        target.client("s3").delete_bucket(Bucket=bucket)
+        yield f"bucket {bucket}"

@@ -18,6 +18,7 @@ _JOB_GROUPS = {
     "Train": "/aws/sagemaker/TrainingJobs",
     "Transform": "/aws/sagemaker/TransformJobs",
 }
+STEPS = ("preprocess", "train", "evaluate", "transform")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """`signalbox`: release, decide, look and predict, on a laptop and on AWS alike."""
 
+import difflib
 import importlib
+import os
 import sys
 
 import click
@@ -28,11 +30,12 @@ _COMMANDS = {
 
 _EPILOG = """\b
 The usual way:
-  signalbox demo                          the whole story in one go
-  signalbox up                            serve the laptop's AWS, then in another shell:
-  signalbox release workloads/diabetes --local --watch
-  signalbox upload data.csv --local
-  signalbox approve --local --reason "rmse is below the champion's"
+  signalbox demo                                 the whole story in one go
+  signalbox up                                   serve the laptop's AWS; in another shell:
+  signalbox release workloads/diabetes --local   start a run
+  signalbox upload data.csv --local              bring the data it waits for
+  signalbox watch --local --until-gate           follow it to the next decision
+  signalbox approve --local --reason "rmse 56 is good enough"
 
 \b
 Exit codes: 0 done · 1 could not · 2 wrong usage · 3 the run was refused by its quality gates ·
@@ -48,9 +51,10 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
         if cmd_name not in _COMMANDS:
-            return None
+            close = difflib.get_close_matches(cmd_name, _COMMANDS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"No such command {cmd_name!r}.{hint}", ctx)
         module = importlib.import_module(f"signalbox_cli.commands.{_COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
@@ -80,8 +84,16 @@ def main() -> None:
         _fail("interrupted", 130)
     except CommandError as fault:
         _fail(str(fault), fault.exit_code)
+    except BrokenPipeError:
+        _leave_the_pipe()
     except Exception as fault:  # noqa: BLE001 - the process edge: known faults are explained
         _explain_or_raise(fault)
+
+
+def _leave_the_pipe() -> None:
+    """The reader (`| head`) has seen enough: end without a word, as other commands do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)
 
 
 def _explain_or_raise(fault: Exception) -> None:

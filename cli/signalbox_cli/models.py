@@ -19,6 +19,17 @@ class ModelVersion:
     created_at: datetime
     metadata: dict[str, str]
 
+    def document(self) -> dict[str, Any]:
+        """The version as JSON."""
+        return {
+            "group": self.group,
+            "version": self.version,
+            "arn": self.arn,
+            "approval": self.approval,
+            "createdAt": self.created_at,
+            "metadata": self.metadata,
+        }
+
 
 def groups(target: Target, workload: str | None = None) -> list[str]:
     """The environment's model package groups, or just the workload's."""

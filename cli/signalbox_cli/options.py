@@ -21,6 +21,27 @@ class Session:
     target: Target
     output: Output
 
+    @property
+    def flag(self) -> str:
+        """What leads the next command to the same place, for hints."""
+        return " --local" if self.target.is_announced else ""
+
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+app_option = click.option(
+    "--app", default="signalbox", show_default=True, help="The template's AppName."
+)
+environment_option = click.option(
+    "-e",
+    "--environment",
+    default="dev",
+    show_default=True,
+    envvar="SIGNALBOX_ENVIRONMENT",
+    type=click.Choice(ENVIRONMENTS),
+    help="One deployed stack.",
+)
+
 
 def json_option(command: Command) -> Command:
     """`--json`: results as JSON on standard output."""
@@ -32,15 +53,8 @@ def with_session(command: Command) -> Callable[..., Any]:
     """Give a command its Session from the target options and `--json`."""
 
     @json_option
-    @click.option("--app", default="signalbox", show_default=True, help="The template's AppName.")
-    @click.option(
-        "-e",
-        "--environment",
-        default="dev",
-        show_default=True,
-        envvar="SIGNALBOX_ENVIRONMENT",
-        help="dev, staging or prod: one deployed stack.",
-    )
+    @app_option
+    @environment_option
     @click.option("--region", help="AWS region; otherwise the AWS configuration's.")
     @click.option("--endpoint-url", help="Another AWS endpoint; otherwise AWS_ENDPOINT_URL.")
     @click.option("--local", is_flag=True, help="The laptop that `signalbox up` serves here.")
@@ -65,7 +79,17 @@ def with_session(command: Command) -> Callable[..., Any]:
 
 
 def explain_fault(fault: Exception) -> CommandError | None:
-    """The message for a fault of botocore's, or None for one that is nobody's doing but ours."""
+    """The message for a fault of a file or of botocore, or None for one that is ours."""
+    if isinstance(fault, OSError) and fault.filename is not None:
+        return CommandError(f"{fault.filename}: {(fault.strerror or str(fault)).lower()}")
+    return _explain_client_fault(fault)
+
+
+_ENDED_SESSION = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId"}
+_ENDED_SESSION |= {"UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+
+
+def _explain_client_fault(fault: Exception) -> CommandError | None:
     from botocore import exceptions
 
     if isinstance(fault, exceptions.NoRegionError):
@@ -80,7 +104,13 @@ def explain_fault(fault: Exception) -> CommandError | None:
         )
     if isinstance(fault, exceptions.EndpointConnectionError | exceptions.ConnectionClosedError):
         return TargetUnreachableError(f"nobody answers: {fault}")
+    if isinstance(fault, exceptions.ProfileNotFound | exceptions.TokenRetrievalError):
+        return TargetUnreachableError(f"no AWS credentials: {fault}")
     if isinstance(fault, exceptions.ClientError):
+        if fault.response["Error"]["Code"] in _ENDED_SESSION:
+            return TargetUnreachableError(
+                f"AWS refused the credentials: {_refusal(fault)}. Sign in again, or use --local"
+            )
         return CommandError(f"AWS refused {fault.operation_name}: {_refusal(fault)}")
     return None
 

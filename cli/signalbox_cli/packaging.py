@@ -12,6 +12,11 @@ from signalbox_cli.errors import CommandError
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = re.compile(r"(^|/)(__pycache__|\.[^/]+|.*\.pyc)($|/)")
 
+NO_MANIFEST = (
+    "has no manifest.json; a workload is a folder with manifest.json and the scripts it names "
+    "(copy workloads/diabetes to begin)"
+)
+
 
 def workload_files(folder: Path) -> list[Path]:
     """The files that belong to a workload, sorted; caches and hidden files do not."""
@@ -25,10 +30,7 @@ def pack(folder: Path) -> bytes:
     Raises CommandError when the folder holds no manifest.json.
     """
     if not (folder / "manifest.json").is_file():
-        raise CommandError(
-            f"{folder} has no manifest.json; a workload is a folder with manifest.json and the "
-            "scripts it names (copy workloads/diabetes to begin)"
-        )
+        raise CommandError(f"{folder} {NO_MANIFEST}")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in workload_files(folder):

@@ -15,7 +15,7 @@ from signalbox.manifest_resolution import default_pointers
 from signalbox.manifest_sections import InferenceMode, StepSection
 from signalbox.release import read_authored, script_pointers
 from signalbox_cli.errors import CommandError
-from signalbox_cli.packaging import workload_files
+from signalbox_cli.packaging import NO_MANIFEST, workload_files
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,17 @@ class PlannedJob:
     limit_h: float
     image: str
 
+    def document(self) -> dict[str, Any]:
+        """The job as JSON."""
+        return {
+            "step": self.step,
+            "script": self.script,
+            "instanceType": self.instance,
+            "instanceCount": self.count,
+            "limitHours": self.limit_h,
+            "image": self.image,
+        }
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -38,20 +49,33 @@ class Plan:
     names: dict[str, str]
     jobs: tuple[PlannedJob, ...]
     gates: dict[str, str]
-    defaults: tuple[str, ...]
+    defaults: dict[str, Any]
     files: tuple[str, ...]
+    data: dict[str, Any]
 
     @property
     def instance_hours(self) -> float:
         """The most that the jobs of one run can take together, in instance hours."""
         return sum(job.limit_h * job.count for job in self.jobs)
 
+    def document(self) -> dict[str, Any]:
+        """The plan as JSON."""
+        return {
+            "workload": self.workload,
+            "names": self.names,
+            "jobs": [job.document() for job in self.jobs],
+            "instanceHours": self.instance_hours,
+            "gates": self.gates,
+            "defaults": self.defaults,
+            "files": self.files,
+        }
+
 
 def plan(folder: Path, options: dict[str, Any], *, prefix: str, environment: str) -> Plan:
     """The plan of a release; raises ManifestError with every problem of the manifest."""
     path = folder / "manifest.json"
     if not path.is_file():
-        raise CommandError(f"{folder} has no manifest.json, so it is no workload")
+        raise CommandError(f"{folder} {NO_MANIFEST}")
     authored = read_authored(path.read_bytes(), json.dumps(options), environment)
     files = workload_files(folder)
     _check_scripts(folder, files, script_pointers(authored.manifest))
@@ -62,9 +86,17 @@ def plan(folder: Path, options: dict[str, Any], *, prefix: str, environment: str
         names=_names(prefix, workload.name),
         jobs=_jobs(workload),
         gates=workload.model_dump(mode="json")["approvals"],
-        defaults=tuple(default_pointers(filled, authored.patched)),
+        defaults={p: _at(filled, p) for p in default_pointers(filled, authored.patched)},
         files=tuple(p.relative_to(folder).as_posix() for p in files),
+        data=filled["data"],
     )
+
+
+def _at(document: Any, pointer: str) -> Any:
+    """The value that a JSON pointer (RFC 6901) names."""
+    for part in pointer.split("/")[1:]:
+        document = document[part.replace("~1", "/").replace("~0", "~")]
+    return document
 
 
 def _check_scripts(folder: Path, files: list[Path], pointers: dict[str, str]) -> None:
@@ -76,7 +108,7 @@ def _check_scripts(folder: Path, files: list[Path], pointers: dict[str, str]) ->
 
 def _names(prefix: str, workload: str) -> dict[str, str]:
     return {
-        "jobs": f"{prefix}-<step>-<run>-<attempt>",
+        "jobs": f"{prefix}-<step>-<run id>-<attempt>-<retry>",
         "modelPackageGroup": f"{prefix}-{workload}",
         "endpoint": f"{prefix}-{workload}",
     }
@@ -104,7 +136,7 @@ def _jobs(workload: Workload) -> tuple[PlannedJob, ...]:
     return tuple(steps)
 
 
-_BUILT_IN = "built-in scikit-learn"
+_BUILT_IN = "the environment's built-in scikit-learn"
 
 
 def _job(step: str, section: StepSection, script: str, count: int) -> PlannedJob:

@@ -19,15 +19,21 @@ def endpoint_name(target: Target, workload: str | None) -> str:
         .get_paginator("list_endpoints")
         .paginate(NameContains=target.prefix)
         for e in page["Endpoints"]
+        if e["EndpointName"].startswith(f"{target.prefix}-")
     ]
     wanted = f"{target.prefix}-{workload}" if workload else None
     if wanted in names:
         return str(wanted)
     if workload is None and len(names) == 1:
         return str(names[0])
+    if not names:
+        raise NotFoundError(
+            f"{target.describe()} has no endpoint; release a workload with "
+            "`--set inference.mode=endpoint` first"
+        )
+    what = f"no endpoint {wanted}" if wanted else f"{len(names)} endpoints"
     raise NotFoundError(
-        f"no endpoint {wanted or 'chosen'} in {target.describe()}; there are: "
-        f"{', '.join(names) or 'none'}. Name the workload with --workload"
+        f"{target.describe()} has {what}; there are: {', '.join(names)}. Say which with --workload"
     )
 
 

@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from rich.markup import escape
+
 from signalbox_cli.console import Output, duration
+from signalbox_cli.errors import RunFailed, RunRefused
 from signalbox_cli.logs import last_line
 from signalbox_cli.runs import ActionView, RunView, StateView, read_run, read_states
 from signalbox_cli.target import Target
@@ -72,16 +75,15 @@ def _state_time(state: StateView) -> str:
 
 def _ending(action: ActionView) -> str:
     mark = {"Succeeded": "[green]✓[/green]", "Failed": "[red]✗[/red]"}.get(action.status, "·")
-    reason = f"  {action.error or action.summary}" if action.status != "Succeeded" else ""
-    return (
-        f"  {mark} {action.stage} {action.status.lower()} in {duration(action.duration_s)}{reason}"
-    )
+    # Why it failed is said once, at the end, by whoever follows the run.
+    return f"  {mark} {action.stage} {action.status.lower()} in {duration(action.duration_s)}"
 
 
 def current_activity(target: Target, run: RunView) -> str:
     """What runs at this moment, with its job's last line; empty when nothing does."""
     if run.waiting_gate:
-        return f"{run.waiting_gate}: waiting for a decision"
+        waited = sum(a.duration_s for a in run.actions if a.stage == run.waiting_gate)
+        return f"{run.waiting_gate} › waits for a decision {duration(waited)}"
     running = [a for a in run.actions if a.status == "InProgress"]
     if not running:
         return ""
@@ -98,7 +100,7 @@ def _describe_state(target: Target, action: ActionView, open_states: list[StateV
     state = open_states[-1]
     elapsed = duration((datetime.now(UTC) - state.entered_at).total_seconds())
     line = last_line(target, state.job_name) if state.job_name else ""
-    return f"{action.stage} › {state.name} {elapsed}  [dim]{line[:80]}[/dim]"
+    return f"{action.stage} › {state.name} {elapsed}  [dim]{escape(line[:80])}[/dim]"
 
 
 def follow(
@@ -124,6 +126,16 @@ def follow(
             if output.progress.is_terminal:
                 show(current_activity(target, run))
             time.sleep(target.poll_s)
+
+
+def raise_for_outcome(run: RunView) -> None:
+    """Raises RunRefused or RunFailed when a run has ended, and not well."""
+    if run.is_refused:
+        reasons = run.error.removeprefix("QualityGateFailed: ")
+        raise RunRefused(f"run {run.name} was refused: {reasons}")
+    if run.is_finished and run.status != "Succeeded":
+        why = f": {run.error}" if run.error else ""
+        raise RunFailed(f"run {run.name} {run.status.lower()}{why}")
 
 
 def _is_at(run: RunView, gate: str | None) -> bool:

@@ -22,6 +22,16 @@ class Release:
     version_id: str
     digest: str
 
+    def document(self) -> dict[str, str]:
+        """The release as JSON."""
+        return {
+            "executionId": self.execution_id,
+            "bucket": self.bucket,
+            "key": self.key,
+            "versionId": self.version_id,
+            "digest": self.digest,
+        }
+
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """`inference.mode=endpoint` and the like, as a JSON merge patch of the manifest.
@@ -31,7 +41,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     patch: dict[str, Any] = {}
     for setting in settings:
         path, equals, text = setting.partition("=")
-        if not equals or not path:
+        if not equals or not all(path.split(".")):
             raise CommandError(
                 f"--set {setting!r} is not NAME=VALUE; for example --set inference.mode=endpoint"
             )
@@ -40,9 +50,35 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _put(patch: dict[str, Any], path: list[str], value: Any) -> None:
-    for part in path[:-1]:
+    for depth, part in enumerate(path[:-1], start=1):
         patch = patch.setdefault(part, {})
+        if not isinstance(patch, dict):
+            raise CommandError(
+                f"--set gives {'.'.join(path[:depth])} a value and --set {'.'.join(path)} a part; "
+                "only one of them can be meant"
+            )
     patch[path[-1]] = value
+
+
+def run_options(options_json: str | None, settings: tuple[str, ...]) -> dict[str, Any]:
+    """What `--options` and `--set` change together, as a JSON merge patch; `--set` wins."""
+    try:
+        options = json.loads(options_json or "{}")
+    except ValueError as error:
+        raise CommandError(f"--options is not JSON: {error}") from None
+    if not isinstance(options, dict):
+        raise CommandError(f"--options must be a JSON object, not {options_json}")
+    return _merged(options, parse_settings(settings))
+
+
+def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Two patches as one. A null stays: it is what removes a key from the manifest."""
+    both = dict(first)
+    for key, value in second.items():
+        before = both.get(key)
+        is_part = isinstance(before, dict) and isinstance(value, dict)
+        both[key] = _merged(before, value) if is_part and before else value
+    return both
 
 
 def _value(text: str) -> Any:

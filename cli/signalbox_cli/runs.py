@@ -4,13 +4,13 @@ Everything here only reads. A run is named by its run id or by its pipeline exec
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from signalbox_cli.errors import NotFoundError
+from signalbox_cli.faults import readable
 from signalbox_cli.target import Target
 
 STAGES = (
@@ -24,11 +24,6 @@ STAGES = (
     "Inference",
 )
 GATES = ("UploadSourceData", "ApproveModel", "UploadInferenceData")
-_FAILURE_REASON = re.compile(
-    r'\{.*?"(?:Processing|Training|Transform)JobName":"(?P<job>[^"]+)"'
-    r'.*?"FailureReason":"(?P<reason>(?:[^"\\]|\\.)*)".*',
-    re.DOTALL,
-)
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped", "Cancelled", "Superseded"})
 
 
@@ -73,6 +68,20 @@ class RunView:
         return prepared.output.get("run_id", "") if prepared else ""
 
     @property
+    def name(self) -> str:
+        """The run id, or the execution id while there is none."""
+        return self.run_id or self.execution_id
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words that follow its name."""
+        if self.is_finished:
+            return f"has ended: {self.headline}"
+        if self.waiting_gate:
+            return f"waits at {self.waiting_gate}"
+        return f"is at {self.actions[-1].stage}" if self.actions else "has just started"
+
+    @property
     def workload(self) -> str:
         """The workload's name, empty until create_schema has read it."""
         prepared = self.action("Prepare")
@@ -95,6 +104,15 @@ class RunView:
         """The gate that waits for a decision, or an empty string."""
         open_gates = [a.stage for a in self.actions if a.status == "InProgress"]
         return next((gate for gate in GATES if gate in open_gates), "")
+
+    @property
+    def is_about_to_wait(self) -> bool:
+        """Whether only short stages lie between here and a gate for data."""
+        if not self.actions:
+            return True
+        latest = self.actions[-1]
+        before = ("Source", "Prepare", "PrepareInference")
+        return latest.stage in before and latest.status in ("InProgress", "Succeeded")
 
     @property
     def headline(self) -> str:
@@ -134,21 +152,9 @@ def _action_view(detail: dict[str, Any]) -> ActionView:
         summary=result.get("externalExecutionSummary", ""),
         external_id=result.get("externalExecutionId", ""),
         action_execution_id=detail["actionExecutionId"],
-        error=_readable(" ".join(filter(None, (fault.get("code"), fault.get("message"))))),
+        error=readable(" ".join(filter(None, (fault.get("code"), fault.get("message"))))),
         output=output.get("outputVariables", {}),
     )
-
-
-def _readable(error: str) -> str:
-    """A fault without the description of the whole job around its reason.
-
-    Step Functions gives a failed job's description as JSON; only its FailureReason tells anything.
-    """
-    found = _FAILURE_REASON.search(error)
-    if not found:
-        return error
-    reason = str(json.loads(f'"{found["reason"]}"'))
-    return f"{error[: found.start()]}{reason} ({found['job']})"
 
 
 def read_run(target: Target, execution_id: str) -> RunView:
@@ -185,23 +191,31 @@ def recent_runs(target: Target, limit: int = 10) -> Iterator[RunView]:
         yield read_run(target, execution_id)
 
 
-def find_run(target: Target, name: str | None, *, waiting_at: str | None = None) -> RunView:
-    """The run that `name` means; without a name the newest (that waits at `waiting_at`).
+def find_run(
+    target: Target, name: str | None, *, waiting_at: str | tuple[str, ...] = ()
+) -> RunView:
+    """The run that `name` means; without a name the newest (that waits at one of `waiting_at`).
 
     Raises NotFoundError that lists the runs there are.
     """
+    gates = (waiting_at,) if isinstance(waiting_at, str) else waiting_at
     runs = []
     for run in recent_runs(target, 100 if name else 20):
         runs.append(run)
-        if _is_meant(run, name) and waiting_at in (None, run.waiting_gate):
+        if _is_meant(run, name) and (not gates or run.waiting_gate in gates):
             return run
-    known = ", ".join(run.run_id or run.execution_id for run in runs[:5]) or "none"
-    what = f"run '{name}'" if name else "run"
-    where = f" that waits at {waiting_at}" if waiting_at else ""
-    raise NotFoundError(
-        f"no {what}{where} in {target.describe()}; the newest are: {known}. "
-        "`signalbox status` shows where each stands"
-    )
+    raise NotFoundError(_not_found(target, runs[:5], name, gates))
+
+
+def _not_found(
+    target: Target, newest: list[RunView], name: str | None, gates: tuple[str, ...]
+) -> str:
+    if not newest:
+        return f"no run yet in {target.describe()}; `signalbox release FOLDER` starts one"
+    what = f"no run '{name}'" if name else "no run"
+    where = f" waits at {' or '.join(gates)}" if gates else ""
+    stand = "; ".join(f"{run.name} {run.place}" for run in newest)
+    return f"{what}{where} in {target.describe()}. The newest: {stand}"
 
 
 def _is_meant(run: RunView, name: str | None) -> bool:

@@ -39,6 +39,7 @@ class Target:
     endpoint_url: str | None = None
     access_key_id: str | None = field(default=None, repr=False)
     secret_access_key: str | None = field(default=None, repr=False)
+    is_announced: bool = False
     _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -53,8 +54,8 @@ class Target:
 
     def describe(self) -> str:
         """The target in words, for messages."""
-        where = f"laptop at {self.endpoint_url}" if self.endpoint_url else "AWS"
-        return f"{where}, environment {self.environment}"
+        where = self.endpoint_url or "AWS"
+        return f"environment {self.environment} at {where}"
 
     def client(self, service: str) -> Any:
         """The client of a service, made once."""
@@ -107,21 +108,38 @@ def _read_wiring(target: Target) -> Wiring:
         )
     except KeyError as missing:
         raise NotFoundError(
-            f"no Signalbox environment '{target.environment}' (app '{target.app}') at "
-            f"{target.describe()}: SSM has no parameter {path}/{missing.args[0]}; deploy it "
-            f"first (`sam deploy --config-env {target.environment}`, or `signalbox up` on a "
-            "laptop), or choose --environment / --app"
+            f"there is no {target.describe()} (app '{target.app}'): SSM has no parameter "
+            f"{path}/{missing.args[0]}. {_how_to_deploy(target)}, or choose another with "
+            "--environment and --app"
         ) from None
+
+
+def _how_to_deploy(target: Target) -> str:
+    if target.endpoint_url:
+        return "`signalbox up` serves the environment dev of the app signalbox"
+    return f"Deploy it first (`sam deploy --config-env {target.environment}`)"
+
+
+def announced_laptop() -> dict[str, Any] | None:
+    """What `.signalbox/up.json` says, if the laptop it tells of still runs."""
+    try:
+        up: dict[str, Any] = json.loads(UP_FILE.read_text())
+        os.kill(up["pid"], 0)
+    except (FileNotFoundError, ValueError, KeyError, ProcessLookupError):
+        return None
+    except PermissionError:
+        pass  # it runs, under another user
+    return up
 
 
 def laptop_target(environment: str, app: str) -> Target:
     """The laptop that `signalbox up` serves from this folder."""
-    if not UP_FILE.exists():
+    up = announced_laptop()
+    if up is None:
         raise TargetUnreachableError(
-            f"no laptop AWS is up in this folder ({UP_FILE} is missing); start one with "
-            "`signalbox up`"
+            f"no laptop's AWS is up in {Path.cwd()}; start one there with `signalbox up`, or go to "
+            "the folder where it runs"
         )
-    up = json.loads(UP_FILE.read_text())
     return Target(
         app=app,
         environment=environment,
@@ -129,6 +147,7 @@ def laptop_target(environment: str, app: str) -> Target:
         endpoint_url=up["url"],
         access_key_id=up["accessKeyId"],
         secret_access_key=up["secretAccessKey"],
+        is_announced=True,
     )
 
 

@@ -47,7 +47,7 @@ def _released(served: Laptop, folder: Path, mode: str, more: list[str]) -> str:
     done = served.signalbox(
         "release", str(folder), "--set", f"inference.mode={mode}", *more, "--json"
     )
-    execution_id: str = json.loads(done.stdout)["execution_id"]
+    execution_id: str = json.loads(done.stdout)["executionId"]
     served.signalbox("watch", execution_id, "--until-gate")
     return execution_id
 

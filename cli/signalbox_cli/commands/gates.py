@@ -5,13 +5,12 @@ from pathlib import Path
 import click
 
 from signalbox_cli.deciding import decide
-from signalbox_cli.errors import NotFoundError
 from signalbox_cli.options import Session, with_session
 from signalbox_cli.runs import GATES, RunView, find_run
-from signalbox_cli.uploading import gate_for_data, upload
+from signalbox_cli.uploading import already_there, gate_for_data, upload
 
 
-@click.command("upload")
+@click.command("upload", short_help="Check files and bring them to the run that waits for data.")
 @click.argument(
     "files",
     nargs=-1,
@@ -32,6 +31,9 @@ def upload_command(
 ) -> None:
     """Bring FILES to the run that waits for data, after checking them against its manifest.
 
+    CSV files are read to their end first: columns, encoding, compression. If one of them is wrong,
+    none is uploaded. The run reads everything that was uploaded to it, earlier files included.
+
     \b
     signalbox upload diabetes.csv --local
     signalbox upload new-patients.csv --inference --run 261121-101500-a1b2c3
@@ -40,11 +42,16 @@ def upload_command(
     done = upload(session.target, run, gate, files)
     for uri in done.uris:
         session.output.say(f"Uploaded {uri}")
+    others = already_there(session.target, run, gate, files)
+    if others:
+        session.output.note(f"The run also reads what was there before: {', '.join(others)}")
     opened = approve and run.waiting_gate == gate
     if opened:
         names = ", ".join(path.name for path in files)
         decide(session.target, run, gate, approve=True, reason=f"uploaded {names}")
         session.output.say(f"Opened {gate} of run {run.run_id}")
+    elif run.waiting_gate == gate:
+        session.output.hint(f"Open the gate with: signalbox approve {gate}{session.flag}")
     session.output.result({"runId": run.run_id, "gate": gate, "uris": done.uris, "opened": opened})
 
 
@@ -60,30 +67,33 @@ def _decide(
 
 def find_waiting(session: Session, gate: str | None) -> RunView:
     """The newest run that waits at the gate, or at any gate."""
-    for candidate in (gate,) if gate else GATES:
-        try:
-            return find_run(session.target, None, waiting_at=candidate)
-        except NotFoundError:
-            if gate:
-                raise
-    raise NotFoundError("no run waits at a gate; `signalbox status` shows where each stands")
+    return find_run(session.target, None, waiting_at=gate or GATES)
 
 
-@click.command("approve")
+@click.command("approve", short_help="Open the gate where a run waits.")
 @click.argument("gate", required=False, type=click.Choice(GATES))
 @click.option("--run", help="A run id or execution id; else the newest run that waits.")
 @click.option("--reason", default="approved on the command line", help="Kept with the decision.")
 @with_session
 def approve_command(session: Session, gate: str | None, run: str | None, reason: str) -> None:
-    """Open the GATE where a run waits (without a name: whichever it waits at)."""
+    """Open the GATE where a run waits (without a name: whichever it waits at).
+
+    \b
+    signalbox approve --local
+    signalbox approve ApproveModel --run 261121-101500-a1b2c3 --reason "rmse 56, champion 58"
+    """
     _decide(session, gate, run, approve=True, reason=reason)
 
 
-@click.command("reject")
+@click.command("reject", short_help="End the run that waits at a gate, and say why.")
 @click.argument("gate", required=False, type=click.Choice(GATES))
 @click.option("--run", help="A run id or execution id; else the newest run that waits.")
 @click.option("--reason", required=True, help="Why; kept with the decision.")
 @with_session
 def reject_command(session: Session, gate: str | None, run: str | None, reason: str) -> None:
-    """End the run that waits at the GATE, and say why."""
+    """End the run that waits at the GATE, and say why.
+
+    \b
+    signalbox reject ApproveModel --reason "trained on last year's rows" --local
+    """
     _decide(session, gate, run, approve=False, reason=reason)

@@ -1,7 +1,8 @@
 """up, env, demo."""
 
-import json
+import contextlib
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from signalbox_cli import laptop
 from signalbox_cli.console import Output
 from signalbox_cli.errors import TargetUnreachableError
 from signalbox_cli.options import json_option
-from signalbox_cli.target import UP_FILE
+from signalbox_cli.target import announced_laptop
 
 _PORT = click.option(
     "--port", default=laptop.DEFAULT_PORT, show_default=True, help="0 takes any free port."
@@ -28,7 +29,7 @@ def _interrupt(_signal: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-@click.command("up")
+@click.command("up", short_help="Serve the laptop's AWS with Signalbox deployed on it.")
 @_PORT
 @_SCALE
 @json_option
@@ -36,37 +37,77 @@ def up_command(port: int, time_scale: float, as_json: bool) -> None:
     """Serve the laptop's AWS with Signalbox deployed on it, until Ctrl-C.
 
     \b
-    In another shell:  eval "$(signalbox env)"  and any AWS client talks to it.
+    signalbox up
+    signalbox up --port 0 --time-scale 1
+
+    In another shell, --local leads every command to it. For any other AWS client:
+
+    \b
+    eval "$(signalbox env)"
+    aws sagemaker list-model-packages --model-package-group-name signalbox-dev-diabetes
     """
     signal.signal(signal.SIGTERM, _interrupt)
     output = Output(as_json=as_json)
     options = laptop.LaptopOptions(port=port, time_scale=time_scale)
-    with laptop.serving(options, output.note) as up, laptop.announced(up):
+    with laptop.serving(options, output.note) as up, _announced(up, output) as local:
         output.result({"ready": True, "url": up.url, "pid": up.pid})
         output.say(f"[bold]The laptop's AWS serves at {up.url}[/bold] (Ctrl-C stops it)\n")
         for line in up.exports():
             output.say(f"  {line}")
-        output.say("\nThen: signalbox release workloads/diabetes --local --watch")
+        output.say(f"\nIn another shell: signalbox release workloads/diabetes{local}")
+        _serve_until_interrupted(output)
+
+
+@contextlib.contextmanager
+def _announced(up: laptop.Up, output: Output) -> Iterator[str]:
+    """Announce the laptop for `--local`, unless another one of this folder was first.
+
+    The flag with which commands reach this one comes back, empty when only its address leads to it.
+    """
+    first = announced_laptop()
+    if first is None:
+        with laptop.announced(up):
+            yield " --local"
+        return
+    output.note(
+        f"Another laptop's AWS is up in this folder: --local means that one, at {first['url']}. "
+        "Reach this one with the variables below"
+    )
+    yield ""
+
+
+def _serve_until_interrupted(output: Output) -> None:
+    """Ctrl-C is how serving ends: not a failure, so the exit code is 0."""
+    try:
         laptop.wait_for_interrupt()
+    except KeyboardInterrupt:
+        output.note("\nStopping")
 
 
-@click.command("env")
+@click.command("env", short_help="Shell lines that point AWS clients at the laptop.")
 def env_command() -> None:
-    """Shell lines that point AWS clients at the laptop: eval "$(signalbox env)"."""
-    if not UP_FILE.exists():
-        raise TargetUnreachableError("no laptop AWS is up in this folder; start `signalbox up`")
-    for line in laptop.Up(**json.loads(UP_FILE.read_text())).exports():
+    """Shell lines that point any AWS client at the laptop that is up in this folder.
+
+    \b
+    eval "$(signalbox env)"
+    """
+    up = announced_laptop()
+    if up is None:
+        raise TargetUnreachableError(
+            f"no laptop's AWS is up in {Path.cwd()}; start one there with `signalbox up`"
+        )
+    for line in laptop.Up(**up).exports():
         click.echo(line)
 
 
-@click.command("demo")
+@click.command("demo", short_help="The whole story on this machine, in one go.")
 @click.option(
     "--workload",
     "folder",
     default=Path("workloads/diabetes"),
     show_default=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Your own workload's folder.",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The workload's folder.",
 )
 @click.option(
     "--data",
@@ -92,16 +133,24 @@ def demo_command(
     time_scale: float,
     as_json: bool,
 ) -> None:
-    """The whole story on this machine: deploy, release, train, judge, approve, predict."""
-    from signalbox_cli.demo import Demo, DemoData
+    """The whole story on this machine: deploy, release, train, judge, approve, predict.
+
+    \b
+    signalbox demo
+    signalbox demo --workload workloads/breast_cancer --keep
+    signalbox demo --workload my_workload --data source.csv --inference rows.csv
+    """
+    from signalbox_cli.demo import Demo
 
     signal.signal(signal.SIGTERM, _interrupt)
     output = Output(as_json=as_json)
     options = laptop.LaptopOptions(port=port, time_scale=time_scale)
-    demo = Demo(folder, DemoData.choose(folder, data, inference), output)
+    demo = Demo(folder, data, inference, output)
     with laptop.serving(options, output.note) as up:
-        demo.run(up.target(options))
+        output.result(demo.run(up.target(options)))
         if keep:
-            with laptop.announced(up):
-                output.say(f"\nStill up at {up.url}; Ctrl-C stops it")
-                laptop.wait_for_interrupt()
+            with _announced(up, output):
+                output.say(f"\nStill up at {up.url} (Ctrl-C stops it)\n")
+                for line in up.exports():
+                    output.say(f"  {line}")
+                _serve_until_interrupted(output)

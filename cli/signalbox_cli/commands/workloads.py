@@ -2,26 +2,35 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.markup import escape
 
 from signalbox_cli.console import Output
 from signalbox_cli.errors import CommandError
-from signalbox_cli.options import json_option
+from signalbox_cli.options import app_option, environment_option, json_option
 from signalbox_cli.planning import Plan, plan
-from signalbox_cli.releasing import parse_settings
+from signalbox_cli.releasing import run_options
 
 
-@click.command("plan")
+@click.command("plan", short_help="Check a workload and say what its run would do.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="As in `signalbox release`."
 )
-@click.option("-e", "--environment", default="dev", show_default=True)
-@click.option("--app", default="signalbox", show_default=True)
+@click.option("--options", "options_json", metavar="JSON", help="As in `signalbox release`.")
+@environment_option
+@app_option
 @json_option
 def plan_command(
-    folder: Path, *, settings: tuple[str, ...], environment: str, app: str, as_json: bool
+    folder: Path,
+    *,
+    settings: tuple[str, ...],
+    options_json: str | None,
+    environment: str,
+    app: str,
+    as_json: bool,
 ) -> None:
     """Check the workload in FOLDER and say what its run would do; calls nothing, changes nothing.
 
@@ -30,19 +39,15 @@ def plan_command(
     signalbox plan workloads/diabetes --set train.instanceType=ml.m5.xlarge --json
     """
     output = Output(as_json=as_json)
-    options = parse_settings(settings)
+    options = run_options(options_json, settings)
     planned = plan(folder, options, prefix=f"{app}-{environment}", environment=environment)
-    output.result(_document(planned))
+    output.result(planned.document())
     _show(planned, output)
 
 
-def _document(planned: Plan) -> dict[str, object]:
-    jobs = [vars(job) for job in planned.jobs]
-    return {**vars(planned), "jobs": jobs, "instance_hours": planned.instance_hours}
-
-
 def _show(planned: Plan, output: Output) -> None:
-    output.say(f"[bold]{planned.workload}[/bold] is a valid workload; its run would be")
+    output.say(f"[bold]{planned.workload}[/bold] is a valid workload of {len(planned.files)} files")
+    output.say("\n[bold]Jobs[/bold]")
     output.table(
         ("step", "script", "instances", "at most", "image"),
         [
@@ -50,15 +55,32 @@ def _show(planned: Plan, output: Output) -> None:
             for j in planned.jobs
         ],
     )
-    output.say(f"at most {planned.instance_hours:g} instance hours")
-    for gate, rule in planned.gates.items():
-        output.say(f"  gate {gate}: {rule}")
-    for kind, name in planned.names.items():
-        output.say(f"  {kind}: {name}")
-    output.say(f"  defaults taken: {', '.join(planned.defaults) or 'none'}")
+    output.say(f"together at most {planned.instance_hours:g} instance hours")
+    _show_pairs(output, "Gates", planned.gates)
+    _show_pairs(output, "Names", planned.names)
+    _show_pairs(output, "Defaults taken", _by_section(planned.defaults))
 
 
-@click.command("import")
+def _show_pairs(output: Output, heading: str, pairs: dict[str, str]) -> None:
+    if pairs:
+        output.say(f"\n[bold]{heading}[/bold]")
+    width = max(map(len, pairs), default=0)
+    for name, value in pairs.items():
+        output.say(f"  {name:<{width}}  {escape(value)}")
+
+
+def _by_section(defaults: dict[str, Any]) -> dict[str, str]:
+    """Defaults in lines, one for each section: `train` → `instanceType ml.m5.large, ...`."""
+    lines: dict[str, list[str]] = {}
+    for pointer, value in defaults.items():
+        section, _, name = pointer.removeprefix("/").partition("/")
+        if value not in (None, {}, []):
+            text = value if isinstance(value, str) else json.dumps(value)
+            lines.setdefault(section, []).append(f"{name.replace('/', '.')} {text}".strip())
+    return {section: ", ".join(values) for section, values in lines.items()}
+
+
+@click.command("import", short_help="Convert a flat manifest of 2023.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--out",
@@ -70,6 +92,9 @@ def import_command(file: Path, out: Path | None, *, as_json: bool) -> None:
     """Turn a flat 2023-style manifest (ProcessingJobName, TrainingImageUri, ...) into this one's.
 
     What could not be taken over is listed with the reason.
+
+    \b
+    signalbox import old/manifest.json --out my_workload/manifest.json
     """
     from signalbox.importer import import_flat
 
@@ -79,9 +104,10 @@ def import_command(file: Path, out: Path | None, *, as_json: bool) -> None:
     if out is not None and out.exists():
         raise CommandError(f"{out} exists already; choose another name with --out")
     if out is not None:
-        out.write_text(text)
+        out.write_text(text, encoding="utf-8")
     elif not as_json:
         click.echo(text, nl=False)
     output.result({"manifest": imported.manifest, "dropped": imported.dropped})
-    for key, reason in imported.dropped.items():
-        output.note(f"left out {key}: {reason}")
+    if not as_json:
+        for key, reason in imported.dropped.items():
+            output.note(escape(f"left out {key}: {reason}"))
