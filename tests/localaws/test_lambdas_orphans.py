@@ -69,6 +69,13 @@ def zipped(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+def is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # just gone, or not Linux: who asks looks again
+
+
 def gone(pid: int) -> bool:
     """A process that has ended but that nobody has waited for is gone as well."""
     deadline = time.monotonic() + 10
@@ -77,10 +84,8 @@ def gone(pid: int) -> bool:
             os.kill(pid, 0)
         except ProcessLookupError:
             return True
-        if Path(f"/proc/{pid}/stat").exists():
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            if state == "Z":
-                return True
+        if is_zombie(pid):
+            return True
         time.sleep(0.01)
     return False
 
