@@ -12,7 +12,7 @@ import threading
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
-from localaws import clients, clock, moto_patches, moto_seams, wire
+from localaws import clients, clock, moto_patches, moto_seams, service_descriptions, wire
 from localaws.context import Config, Context
 from localaws.errors import PortInUseError
 
@@ -66,6 +66,7 @@ class LaptopServer:
     def _install(self, port: int) -> None:
         self.url = f"http://localhost:{port}"
         moto_patches.put(os.environ, "MOTO_PORT", str(port))
+        service_descriptions.keep_lean()
         moto_seams.stub_batch()
         moto_seams.stub_ec2()
         moto_seams.configure_moto()

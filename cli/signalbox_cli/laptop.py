@@ -166,8 +166,9 @@ def _deploy(
     deployer: "subprocess.Popen[str]", up: Up, report: Callable[[str], None], log: IO[str]
 ) -> None:
     assert deployer.stdin is not None and deployer.stdout is not None  # noqa: S101, PT018
-    deployer.stdin.write(json.dumps(asdict(up)) + "\n")
-    deployer.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # it has ended by itself: its last words say why
+        deployer.stdin.write(json.dumps(asdict(up)) + "\n")
+        deployer.stdin.flush()
     for line in deployer.stdout:
         event = json.loads(line)
         if "error" in event:
@@ -188,7 +189,8 @@ def _stop(child: "subprocess.Popen[str]") -> None:
     child.wait(_STOP_LIMIT_S)
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 def wait_for_interrupt() -> None:
