@@ -7,6 +7,7 @@ transform, the registered model called directly, and the endpoint.
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -190,11 +191,12 @@ class Demo:
     ) -> list[str]:
         described = target.client("sagemaker").describe_model_package(ModelPackageName=version.arn)
         container = described["InferenceSpecification"]["Containers"][0]
-        archive = _FOLDER / "model.tar.gz"
         bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
-        target.client("s3").download_file(bucket, key, str(archive))
         script = self._folder / manifest["workload"]["inference"]["script"]
-        return call_model(archive, script, self._files.inference)
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "model.tar.gz"
+            target.client("s3").download_file(bucket, key, str(archive))
+            return call_model(archive, script, self._files.inference)
 
     def _compare(self, batch: list[str], direct: list[str], served: list[str]) -> None:
         for name, other in (("the model called directly", direct), ("the endpoint", served)):
