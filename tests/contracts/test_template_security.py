@@ -64,9 +64,9 @@ def test_eventbridge_uses_the_key_without_source_keys() -> None:
 def test_trust_is_bound_to_this_account_where_the_service_says_who_asks(
     statement: Statement,
 ) -> None:
-    """Lambda sends no source keys when it assumes an execution role; all the others do."""
+    """Lambda sends no source keys, and CodePipeline's guide promises none; all the others do."""
     service = statement.body["Principal"]["Service"]
-    if service == "lambda.amazonaws.com":
+    if service in ("lambda.amazonaws.com", "codepipeline.amazonaws.com"):
         assert "Condition" not in statement.body
     else:
         condition = statement.body["Condition"]["StringEquals"]
