@@ -4,6 +4,7 @@ Each section belongs to one part of the laptop's AWS and says which name it uses
 pinned exactly, so a name that moved shows as a failing smoke test and not at run time.
 """
 
+import copy
 import importlib
 import sys
 import types
@@ -54,6 +55,7 @@ def configure_moto() -> None:
 
     moto_patches.put(default_user_config, "stepfunctions", {"execute_state_machine": True})
     _leave_bucket_policies_to_iam()
+    _list_versions_without_their_content()
 
 
 def _leave_bucket_policies_to_iam() -> None:
@@ -64,6 +66,32 @@ def _leave_bucket_policies_to_iam() -> None:
     moto_patches.replace(
         FakeBucket, "get_permission", lambda _bucket, _action, _resource: PermissionResult.NEUTRAL
     )
+
+
+def _list_versions_without_their_content() -> None:
+    """Stop moto from reading and copying every object of a bucket to list some of its versions.
+
+    A listing marks the latest versions on copies; they share the content and never let go of it.
+    """
+    from moto.s3 import models
+
+    class ListedVersion(models.FakeKey):  # type: ignore[misc]
+        """A version as far as a listing needs it."""
+
+        def __del__(self) -> None:
+            """Leave the content to the stored version."""
+
+    def listed(version: Any) -> Any:
+        if not isinstance(version, models.FakeKey):
+            return copy.copy(version)
+        made = object.__new__(ListedVersion)  # moto would remember an instance made otherwise
+        made.__dict__.update(version.__dict__)
+        return made
+
+    stand_in = types.SimpleNamespace(
+        copy=copy.copy, deepcopy=lambda versions: [listed(version) for version in versions]
+    )
+    moto_patches.replace(models, "copy", stand_in)
 
 
 def backend_application(backend: str) -> WsgiApplication:

@@ -1,5 +1,6 @@
 """One smoke test per private name of moto that is touched; a moved name fails here, by name."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -69,6 +70,26 @@ def test_a_delete_marker_is_no_object(laptop: Any) -> None:
     assert not moto_seams_iam.object_exists("seam-versions", "k")
     assert moto_seams_iam.object_etag("seam-versions", "k") is None
     assert moto_seams_iam.object_exists("seam-versions", "k", version)
+
+
+def test_listing_versions_leaves_their_content_alone(laptop: Any) -> None:
+    s3 = developer_client("s3")
+    s3.create_bucket(Bucket="listed")
+    on = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket="listed", VersioningConfiguration=on)
+    for body in (b"first", b"second!"):
+        s3.put_object(Bucket="listed", Key="a", Body=body)
+    s3.put_object(Bucket="listed", Key="gone", Body=b"x")
+    s3.delete_object(Bucket="listed", Key="gone")
+
+    for _ in range(2):
+        found = s3.list_object_versions(Bucket="listed")
+        gc.collect()
+
+    versions = [(v["Key"], v["Size"], v["IsLatest"]) for v in found["Versions"]]
+    assert versions == [("a", 7, True), ("a", 5, False), ("gone", 1, False)]
+    assert [(m["Key"], m["IsLatest"]) for m in found["DeleteMarkers"]] == [("gone", True)]
+    assert s3.get_object(Bucket="listed", Key="a")["Body"].read() == b"second!"
 
 
 def test_bucket_encryption_names_its_key(laptop: Any) -> None:
