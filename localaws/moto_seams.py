@@ -5,6 +5,7 @@ pinned exactly, so a name that moved shows as a failing smoke test and not at ru
 """
 
 import copy
+import functools
 import importlib
 import sys
 import types
@@ -56,6 +57,7 @@ def configure_moto() -> None:
     moto_patches.put(default_user_config, "stepfunctions", {"execute_state_machine": True})
     _leave_bucket_policies_to_iam()
     _list_versions_without_their_content()
+    _look_for_operations_once()
 
 
 def _leave_bucket_policies_to_iam() -> None:
@@ -92,6 +94,14 @@ def _list_versions_without_their_content() -> None:
         copy=copy.copy, deepcopy=lambda versions: [listed(version) for version in versions]
     )
     moto_patches.replace(models, "copy", stand_in)
+
+
+def _look_for_operations_once() -> None:
+    """moto asks Python's introspection for the methods of a service in every single request."""
+    from moto.core import responses
+
+    names = functools.lru_cache(maxsize=None)(responses.method_names_from_class)
+    moto_patches.replace(responses, "method_names_from_class", names)
 
 
 def backend_application(backend: str) -> WsgiApplication:
