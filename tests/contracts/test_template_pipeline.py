@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import botocore.session
+
 from tests.contracts import repository
 
 STAGES = [
@@ -95,3 +97,12 @@ def test_no_name_outgrows_its_service_at_the_longest_prefix() -> None:
                 name = name.replace(f"${{{variable}}}", value)
             assert "${" not in name
             assert len(name) <= limit, name
+
+
+def test_regions_are_offered_only_where_the_machines_can_run() -> None:
+    """The machines name `arn:aws:states:::...`, which other partitions refuse at the first run."""
+    partition_of = botocore.session.get_session().get_partition_for_region
+    regions = repository.template()["Mappings"]["SklearnRegistry"]
+
+    assert "us-east-1" in regions
+    assert {region: partition_of(region) for region in regions} == dict.fromkeys(regions, "aws")
