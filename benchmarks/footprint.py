@@ -10,16 +10,33 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 
 
-def memory_mb(session_leader: int) -> float:
+def memory_mb(root: int) -> float:
     """Proportional set size of a process and everything that descends from it, in MB (Linux)."""
     total_kb = 0
-    for pid in _family(session_leader):
+    for pid in _family(root):
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         total_kb += next(int(x.split()[1]) for x in rollup.splitlines() if x.startswith("Pss:"))
     return total_kb / 1024
+
+
+def idle_memory_mb() -> tuple[float, float]:
+    """Memory of `signalbox up` with all its children: 5 s after it is ready, and 75 s later."""
+    command = [sys.executable, "-m", "signalbox_cli.main", "up", "--port", "0", "--json"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as up:
+        try:
+            assert up.stdout is not None
+            up.stdout.readline()
+            time.sleep(5)
+            ready = memory_mb(up.pid)
+            time.sleep(75)
+            return ready, memory_mb(up.pid)
+        finally:
+            up.terminate()
 
 
 def _family(root: int) -> list[int]:
