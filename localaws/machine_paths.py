@@ -7,7 +7,8 @@ each JSONPath would be parsed again at every use.
 import copy
 import marshal
 import re
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,14 +60,19 @@ def _put_result(path: Any, env: Any) -> None:
 _put_result_slowly = seams.ResultPath._eval_body
 
 
+@cache
+def _remembering(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same function, which knows its results; a path means the same to every laptop."""
+    return lru_cache(maxsize=4096)(parse)
+
+
 def install() -> None:
-    """Put the quicker copies and caches into the interpreter, empty."""
-    program_of.cache_clear()
+    """Put the quicker copies and caches into the interpreter."""
     quick_copy = SimpleNamespace(deepcopy=copy_json, copy=copy.copy)
     for module in seams.COPY_USERS:
         seams.rebind(module, "copy", quick_copy)
     for module in (seams.json_path, seams.result_path):
-        seams.rebind(module, "parse", lru_cache(maxsize=4096)(module.parse))
+        seams.rebind(module, "parse", _remembering(module.parse))
     seams.rebind(seams.ResultPath, "_eval_body", _put_result)
     seams.rebind(
         seams.StepFunctionsParserBackend, "_validate_definition", staticmethod(_check_grammar)

@@ -26,8 +26,9 @@ from localaws.context import Context
 
 def install(context: Context) -> None:
     """Complete moto's interpreter and tell its status changes to the laptop's EventBridge."""
-    from localaws import machine_executions, moto_seams_machines
+    from localaws import machine_executions, machine_paths, moto_seams_machines
 
+    machine_paths.program_of.cache_clear()
     moto_seams_machines.execute_state_machines(True)
     complete_interpreter()
     machine_executions.forget_listeners()
@@ -37,7 +38,7 @@ def install(context: Context) -> None:
 
 def shutdown() -> None:
     """Stop every execution that still runs, so that no thread of theirs calls a closed server."""
-    from localaws import clock, machine_executions
+    from localaws import clock, machine_executions, machine_paths
     from localaws import moto_seams_machines as seams
 
     for regions in list(seams.stepfunctions_parser_backends.values()):
@@ -45,6 +46,7 @@ def shutdown() -> None:
             for execution in backend._get_executions(seams.api.ExecutionStatus.RUNNING):
                 execution.stop(clock.now(), "ServerStopped", "the laptop's AWS was stopped")
     machine_executions.forget_listeners()
+    machine_paths.program_of.cache_clear()
 
 
 def complete_interpreter() -> None:
