@@ -34,8 +34,9 @@ test: .venv/.development .signalbox/.layers tools-asl ## every test; what CI run
 check: .venv/.development tools-asl ## format, lint, types, imports and contracts, in under 30 s
 	@$(RUN) ruff format --check --quiet . || { echo "run: $(VENV)/bin/ruff format ." >&2; exit 1; }
 	@$(RUN) ruff check --quiet .
-	@$(RUN) mypy --no-error-summary
-	@$(RUN) $(PY) -m pytest -q tests/contracts --ignore-glob='*/test_statemachines_[it]*' # those run the machines
+	@$(RUN) mypy --no-error-summary & types=$$!; \
+	  $(RUN) $(PY) -m pytest -q tests/contracts --ignore-glob='*/test_statemachines_[it]*'; contracts=$$?; \
+	  wait $$types && exit $$contracts # those left out run the machines
 
 bench: .venv/.development .signalbox/.layers ## the numbers of benchmarks/
 	@$(RUN) $(PY) -m benchmarks $(BENCH)
