@@ -10,6 +10,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -64,7 +65,8 @@ def scan(path: Path) -> Scan:
     return Scan(fields, lines + (last != b"\n"))
 
 
-def _reading(path: Path) -> IO[bytes]:
+@contextmanager
+def _reading(path: Path) -> Iterator[IO[bytes]]:
     with path.open("rb") as plain:
         is_gzip = plain.read(2) == _GZIP_MAGIC
     named_gzip = path.suffix == ".gz"
@@ -75,8 +77,8 @@ def _reading(path: Path) -> IO[bytes]:
         )
     if named_gzip and not is_gzip and path.stat().st_size:
         raise CommandError(f"{path} is not compressed with gzip, as its name says; rename it")
-    raw = path.open("rb")
-    return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if named_gzip else raw
+    with path.open("rb") as raw:
+        yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if named_gzip else raw
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from signalbox_cli.errors import CommandError, NotFoundError
 from signalbox_cli.target import Target
 
-# InvokeEndpoint takes a body of at most 6 MB on a serverless endpoint, more on instances.
+# A serverless endpoint takes a body of at most 4 MB, one on instances more.
 _BLOCK_BYTES = 4_000_000
 
 

@@ -1,6 +1,7 @@
 """The manifest's reference page and JSON Schema, generated from the model.
 
-`python -m signalbox_cli.reference` writes both into docs/; a test compares them with the model.
+`python -m signalbox_cli.reference` writes both into docs/, and the page of the commands; tests
+compare them with what they are made from.
 """
 
 import json
@@ -182,9 +183,12 @@ def _range(target: dict[str, Any]) -> str:
 
 
 def write(folder: Path = DOCS) -> None:
-    """Write both files."""
+    """Write both files, and the page of the commands."""
+    from signalbox_cli import command_reference
+
     (folder / PAGE).write_text(page_text(), encoding="utf-8")
     (folder / SCHEMA).write_text(schema_text(), encoding="utf-8")
+    (folder / command_reference.PAGE).write_text(command_reference.page_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

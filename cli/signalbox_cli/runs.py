@@ -213,7 +213,8 @@ def _not_found(
     if not newest:
         return f"no run yet in {target.describe()}; `signalbox release FOLDER` starts one"
     what = f"no run '{name}'" if name else "no run"
-    where = f" waits at {' or '.join(gates)}" if gates else ""
+    at = "a gate" if gates == GATES else " or ".join(gates)
+    where = f" waits at {at}" if gates else ""
     stand = "; ".join(f"{run.name} {run.place}" for run in newest)
     return f"{what}{where} in {target.describe()}. The newest: {stand}"
 

@@ -14,11 +14,17 @@ from signalbox_cli.errors import TargetUnreachableError
 from signalbox_cli.options import json_option
 from signalbox_cli.target import announced_laptop
 
+_PORT_NUMBER = click.IntRange(0, 65535)
 _PORT = click.option(
-    "--port", default=laptop.DEFAULT_PORT, show_default=True, help="0 takes any free port."
+    "--port",
+    type=_PORT_NUMBER,
+    default=laptop.DEFAULT_PORT,
+    show_default=True,
+    help="0 takes any free port.",
 )
 _SCALE = click.option(
     "--time-scale",
+    type=click.FloatRange(min=0, min_open=True),
     default=laptop.DEFAULT_TIME_SCALE,
     show_default=True,
     help="Waits (not work) pass this many times faster than on AWS.",
@@ -120,7 +126,7 @@ def env_command() -> None:
     help="Your own rows to predict (no header, no label).",
 )
 @click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C.")
-@click.option("--port", default=0, help="0, the default, takes any free port.")
+@click.option("--port", type=_PORT_NUMBER, default=0, help="0, the default, takes any free port.")
 @_SCALE
 @json_option
 def demo_command(

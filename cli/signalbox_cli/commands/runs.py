@@ -108,7 +108,14 @@ def run_document(run: RunView) -> dict[str, Any]:
 
 @click.command("status", short_help="Where the newest runs stand, or one run by stages.")
 @click.argument("run", required=False)
-@click.option("-n", "--limit", default=10, show_default=True, help="How many runs to list.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 100),
+    default=10,
+    show_default=True,
+    help="How many runs to list.",
+)
 @with_session
 def status_command(session: Session, run: str | None, limit: int) -> None:
     """Where the newest runs stand, or one RUN (run id or execution id) stage by stage.
