@@ -32,7 +32,7 @@ line appear on a terminal only, and `NO_COLOR=1` turns colours off.
 | 3 | the run was refused: its model did not meet its quality gates |
 | 4 | the run failed, was rejected or was stopped |
 | 5 | there is nobody to talk to, or the credentials are refused |
-| 130 | interrupted with Ctrl-C; a run that was followed goes on (`signalbox up` ends with 0: that is how it ends) |
+| 130 | interrupted with Ctrl-C; a run goes on (`signalbox up` ends with 0) |
 """
 
 
