@@ -68,6 +68,7 @@ def _plan(job: PipelineJob, platform: Platform) -> RunPlan:
             revision_summary=revision.summary,
             digest=archive.digest(packed),
         ),
+        released_by=execution.started_by,
     )
     return plan_run(workload, platform, started)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import iam, moto_seams, storage, wire, wire_errors
+from localaws import iam, inbox, moto_seams, storage, wire, wire_errors
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.wire import AwsError, WireRequest
@@ -82,6 +82,9 @@ class Gateway:
         if route == ("DELETE", "/_localaws/decisions"):
             iam.forget_decisions()
             return _json(200, {"status": "forgotten"})
+        if route == ("POST", inbox.WEBHOOK_PATH):
+            inbox.keep_post(environ)
+            return _json(200, {"status": "kept"})
         return _json(404, {"error": f"nothing at {route[0]} {route[1]}"})
 
 

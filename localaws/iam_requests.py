@@ -7,7 +7,7 @@ here. S3 has its own module. Sources: Service Authorization Reference (read 2026
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from localaws import iam_requests_s3, iam_tables, moto_seams_iam
+from localaws import iam_requests_s3, iam_tables, moto_seams_iam, moto_seams_queues
 from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
 from localaws.wire import WireRequest
 
@@ -175,10 +175,19 @@ def _logs(operation: str, parameters: Parameters, place: Place) -> list[str]:
     return []
 
 
+def _secrets(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    """A secret may be named instead of given by its ARN, which ends in six random characters."""
+    name = str(parameters.get("SecretId", ""))
+    if not name:
+        return []
+    return [moto_seams_queues.secret(place.account, place.region, name)[0] or name]
+
+
 _SPECIAL: Mapping[str, Special] = {
     "lambda": _lambda,
     "sqs": _sqs,
     "ssm": _ssm,
+    "secretsmanager": _secrets,
     "kms": _kms,
     "events": _events,
     "iam": _iam,
@@ -265,13 +274,13 @@ def _passed_roles(request: WireRequest, direct: list[Requirement]) -> list[Requi
 
 
 def _keys(request: WireRequest, place: Place) -> list[Requirement]:
-    """What an encrypted topic or queue asks of those who send to it or receive from it."""
+    """What an encrypted topic, queue or secret asks of those who write to it or read from it."""
     actions = _MESSAGE_KEY_ACTIONS.get((request.service.name, request.operation), ())
     if not actions:
         return []
     service = request.service.name
     resource = _resources(service, request.operation, request.parameters, place)[0]
-    key = moto_seams_iam.message_key(service, resource)
+    key = _key_of(service, resource)
     arn = moto_seams_iam.kms_key_arn(place.account, place.region, key) if key else None
     if arn is None or key.startswith("alias/aws/"):
         return []
@@ -282,6 +291,15 @@ def _keys(request: WireRequest, place: Place) -> list[Requirement]:
     return [Requirement(action, arn, via) for action in actions]
 
 
+def _key_of(service: str, resource: str) -> str:
+    if service != "secretsmanager":
+        return moto_seams_iam.message_key(service, resource)
+    if not resource.startswith("arn:"):
+        return ""
+    _, _, _, region, account, *_ = resource.split(":")
+    return moto_seams_queues.secret(account, region, resource)[1]
+
+
 _SEND = ("kms:GenerateDataKey", "kms:Decrypt")
 _MESSAGE_KEY_ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("sns", "Publish"): _SEND,
@@ -289,4 +307,6 @@ _MESSAGE_KEY_ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("sqs", "SendMessage"): _SEND,
     ("sqs", "SendMessageBatch"): _SEND,
     ("sqs", "ReceiveMessage"): ("kms:Decrypt",),
+    ("secretsmanager", "GetSecretValue"): ("kms:Decrypt",),
+    ("secretsmanager", "PutSecretValue"): _SEND,
 }

@@ -143,6 +143,10 @@ LOGS: Mapping[str, str] = {
     "{resourceArn}": "TagResource UntagResource ListTagsForResource",
 }
 
+SECRETS: Mapping[str, str] = {
+    "secret:{Name}-??????": "CreateSecret",
+}
+
 CLOUDWATCH: Mapping[str, str] = {
     "alarm:{AlarmName}": "PutMetricAlarm SetAlarmState DescribeAlarmHistory",
     "arn:aws:cloudwatch::{account}:dashboard/{DashboardName}": "PutDashboard GetDashboard",
@@ -157,6 +161,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "sns": SNS,
     "ssm": SSM,
     "logs": LOGS,
+    "secretsmanager": SECRETS,
     "cloudwatch": CLOUDWATCH,
 }
 

@@ -19,6 +19,8 @@ from localaws.errors import PortInUseError
 MODULES = (
     "localaws.iam",
     "localaws.lambdas",
+    "localaws.lambda_queues",
+    "localaws.inbox",
     "localaws.events",
     "localaws.machines",
     "localaws.sagemaker_api",

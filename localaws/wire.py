@@ -39,6 +39,7 @@ SERVICES: Mapping[str, Service] = {
         ("sqs", "sqs", "sqs", JSON),
         ("ssm", "ssm", "ssm", JSON),
         ("kms", "kms", "kms", JSON),
+        ("secretsmanager", "secretsmanager", "secretsmanager", JSON),
         ("logs", "logs", "logs", JSON),
         ("events", "events", "events", JSON),
         ("states", "states", "stepfunctions", JSON),

@@ -3,7 +3,7 @@
 from botocore.exceptions import ClientError
 
 from signalbox_cli.errors import CommandError, NotFoundError
-from signalbox_cli.runs import GATES, RunView
+from signalbox_cli.runs import GATES, RunView, read_manifest
 from signalbox_cli.target import Target
 
 # CodePipeline: the summary of an approval result has at most 512 characters.
@@ -30,6 +30,8 @@ def decide(target: Target, run: RunView, gate: str | None, *, approve: bool, rea
     chosen = gate or run.waiting_gate
     if chosen not in GATES:
         raise NotFoundError(f"run {run.name} waits at no gate: it {run.place}")
+    if approve and chosen == "ApproveModel" and target.wiring().two_person_rule:
+        _check_two_people(target, run)
     token = open_token(target, run, chosen)
     try:
         target.client("codepipeline").put_approval_result(
@@ -50,3 +52,13 @@ def decide(target: Target, run: RunView, gate: str | None, *, approve: bool, rea
             "`signalbox status` shows how"
         ) from None
     return chosen
+
+
+def _check_two_people(target: Target, run: RunView) -> None:
+    """Refuse before anything is decided; update_schema would refuse afterwards."""
+    me = target.client("sts").get_caller_identity()["Arn"]
+    if me == read_manifest(target, run)["run"].get("releasedBy"):
+        raise CommandError(
+            f"{me} released run {run.run_id}; this environment asks for a second person "
+            "(TwoPersonRule). Let somebody else approve it"
+        )

@@ -20,6 +20,7 @@ from rich.markup import escape
 from signalbox_cli.console import Output, duration
 from signalbox_cli.deciding import decide
 from signalbox_cli.errors import CommandError, RunFailed
+from signalbox_cli.inbox import await_letter, letters
 from signalbox_cli.models import ModelVersion, versions
 from signalbox_cli.planning import plan
 from signalbox_cli.predicting import predict
@@ -108,6 +109,7 @@ class Demo:
             served = self._ask_endpoint(target, batch_run.workload)
             direct = self._call_directly(target, version, manifest)
         self._compare(predictions, direct, served)
+        self._show_inbox()
         self._report_timings()
         return {
             "runs": [batch_run.run_id, endpoint_run.run_id],
@@ -134,10 +136,24 @@ class Demo:
         run = self._to_gate(target, execution_id, "UploadSourceData")
         self._bring(target, run, "UploadSourceData", self._files.source)
         run = self._to_gate(target, execution_id, "ApproveModel")
+        self._show_letter(run)
         decide(target, run, "ApproveModel", approve=True, reason="the demo approves")
         run = self._to_gate(target, execution_id, "UploadInferenceData")
         self._bring(target, run, "UploadInferenceData", self._files.inference)
         return self._to_end(target, execution_id)
+
+    def _show_letter(self, run: RunView) -> None:
+        """What the reviewer gets by e-mail."""
+        letter = await_letter(run.run_id, "model-to-decide-on")
+        if letter is not None:
+            self._output.note(f"    the reviewer is told ({letter.path}):\n")
+            for line in letter.text.splitlines():
+                self._output.note(escape(f"      {line}"))
+
+    def _show_inbox(self) -> None:
+        self._heading("What people were told (signalbox inbox)")
+        for letter in letters()[-8:]:
+            self._output.note(escape(f"    {letter.subject}"))
 
     def _to_gate(self, target: Target, execution_id: str, gate: str | None) -> RunView:
         feed = self._feeds.setdefault(execution_id, Feed(target))

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import boto3
@@ -29,6 +30,9 @@ from signalbox_cli import laptop
 # What went wrong, or was undone; the rest goes by without a line.
 _WORTH_TELLING = ("failed", "rolled back", "left behind")
 
+# Published on purpose: it signs what one process of this laptop posts to another.
+WEBHOOK_SECRET = "laptop-webhook-secret"  # noqa: S105
+
 
 def main() -> int:
     """Deploy and report; the exit status is 0 when the stack stands."""
@@ -40,7 +44,12 @@ def main() -> int:
     request = DeployRequest(
         template=chosen.template,
         stack_name=f"{chosen.app}-{chosen.environment}",
-        parameters={"AppName": chosen.app, "EnvironmentName": chosen.environment},
+        parameters={
+            "AppName": chosen.app,
+            "EnvironmentName": chosen.environment,
+            "NotificationEmail": "you@laptop.invalid",
+            "WebhookKind": "generic",
+        },
     )
     try:
         _deploy(request)
@@ -63,7 +72,16 @@ def _deploy(request: DeployRequest) -> None:
     _end_with_parent()
     url = json.loads(line)["url"]
     result = deploy(request, aws_clients(session, endpoint_url=url), _report)
+    _point_webhook_home(session, url, result.outputs)
     _say(message=f"Deployed {request.template}: {len(result.changes)} resources")
+
+
+def _point_webhook_home(session: boto3.Session, url: str, outputs: Mapping[str, str]) -> None:
+    """Messages for the webhook come back to the laptop's inbox."""
+    address = {"url": f"{url}/_localaws/webhook", "signingSecret": WEBHOOK_SECRET}
+    session.client("secretsmanager", endpoint_url=url).put_secret_value(
+        SecretId=outputs["WebhookSecretArn"], SecretString=json.dumps(address)
+    )
 
 
 def _report(event: ResourceEvent) -> None:

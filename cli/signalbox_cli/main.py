@@ -19,6 +19,9 @@ _COMMANDS = {
     "watch": "runs",
     "logs": "runs",
     "upload": "gates",
+    "gates": "waiting",
+    "explain": "waiting",
+    "inbox": "inbox",
     "approve": "gates",
     "reject": "gates",
     "models": "registry",
@@ -33,6 +36,7 @@ The usual way:
   signalbox demo                                 the whole story in one go
   signalbox up                                   serve the laptop's AWS; in another shell:
   signalbox release workloads/diabetes --local   start a run
+  signalbox gates --local                        what waits, on whom, until when
   signalbox upload data.csv --local              bring the data it waits for
   signalbox watch --local --until-gate           follow it to the next decision
   signalbox approve --local --reason "rmse 56 is good enough"

@@ -27,6 +27,7 @@ class Wiring:
     training_machine_arn: str
     inference_machine_arn: str
     prefix: str
+    two_person_rule: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def _read_wiring(target: Target) -> Wiring:
             training_machine_arn=found["training-state-machine-arn"],
             inference_machine_arn=found["inference-state-machine-arn"],
             prefix=target.prefix,
+            two_person_rule=found.get("two-person-rule") == "true",
         )
     except KeyError as missing:
         raise NotFoundError(

@@ -20,7 +20,7 @@ STAGES = [
 PARAMETERS = {
     "pipeline-name", "source-bucket", "source-key", "workflow-bucket", "artifact-bucket",
     "training-state-machine-arn", "inference-state-machine-arn", "notification-topic-arn",
-    "job-role-arn", "hosting-role-arn", "kms-key-arn",
+    "two-person-rule", "job-role-arn", "hosting-role-arn", "kms-key-arn",
 }  # fmt: skip
 
 

@@ -8,18 +8,25 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 
-from functions import approval_notifier, create_schema
-from signalbox.aws import clients
+from functions import (
+    approval_notifier,
+    create_schema,
+    promotion_handler,
+    update_schema,
+    webhook_sender,
+)
+from signalbox.aws import clients, webhook_posts
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = "signalbox-dev-artifacts-123456789012-us-east-1"
@@ -36,6 +43,12 @@ ENVIRONMENT = {
     "JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/signalbox-dev-job",
     "HOSTING_ROLE_ARN": "arn:aws:iam::123456789012:role/signalbox-dev-hosting",
     "KMS_KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/1a2b3c4d-5e6f-7a8b-9c0d-1e2f3a4b5c6d",
+    "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:signalbox-dev-notifications",
+    "UPLOAD_GATE_TIMEOUT_MINUTES": "10080",
+    "APPROVE_MODEL_TIMEOUT_MINUTES": "10080",
+    "TWO_PERSON_RULE": "false",
+    "WEBHOOK_KIND": "generic",
+    "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-a1B2c3",
     "IMAGE_URI": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
 }
 
@@ -51,6 +64,12 @@ class FakePipeline:
     gate: str = "UploadInferenceData"
     gate_status: str = "InProgress"
     is_state_late: bool = False
+    gate_action_id: str = "7c0de5a1-9b7b-4b43-8a43-6f9b7a1c2d33"
+    decided_by: str = ""
+    summary: str = ""
+    caller: str = "arn:aws:sts::123456789012:assumed-role/Reviewer/ada"
+    trigger: dict[str, str] = field(default_factory=dict)
+    other_actions: list[dict[str, Any]] = field(default_factory=list)
     answers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
 
@@ -72,19 +91,40 @@ class FakePipeline:
             "revisionId": "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
             "revisionSummary": "Amazon S3 version id: 3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
         }
-        answer = {"variables": variables, "artifactRevisions": [revision]}
+        answer = {
+            "variables": variables,
+            "artifactRevisions": [revision],
+            "trigger": self.trigger,
+        }
         return _ok({"pipelineExecution": answer})
 
     def _ListActionExecutions(self, request: dict[str, Any]) -> Any:
-        gate = {
+        first = {
+            "pipelineExecutionId": self.execution_id,
+            "actionExecutionId": "source",
+            "stageName": "Source",
+            "actionName": "Source",
+            "status": "Succeeded",
+            "startTime": self.started_at,
+        }
+        wanted = request.get("filter", {}).get("pipelineExecutionId", self.execution_id)
+        gate = [self._gate()] if wanted == self.execution_id else []
+        return _ok({"actionExecutionDetails": [*gate, *self.other_actions, first]})
+
+    def _gate(self) -> dict[str, Any]:
+        since = self.started_at.replace(minute=31)
+        result = {"externalExecutionSummary": self.summary} if self.summary else {}
+        return {
+            "pipelineExecutionId": self.execution_id,
+            "actionExecutionId": self.gate_action_id,
             "stageName": self.gate,
             "actionName": self.gate,
             "status": self.gate_status,
-            "startTime": self.started_at.replace(minute=59),
+            "startTime": since,
+            "lastUpdateTime": since.replace(minute=45),
+            **({"updatedBy": self.decided_by} if self.decided_by else {}),
+            "output": {"executionResult": result},
         }
-        is_here = request["filter"]["pipelineExecutionId"] == self.execution_id
-        source = {"stageName": "Source", "startTime": self.started_at}
-        return _ok({"actionExecutionDetails": [gate, source] if is_here else [source]})
 
     def _PutJobSuccessResult(self, request: dict[str, Any]) -> Any:
         return self._record("success", request)
@@ -99,7 +139,11 @@ class FakePipeline:
         return _ok({})
 
     def _GetPipelineState(self, request: dict[str, Any]) -> Any:
-        latest = {"status": self.gate_status, "token": self.token}
+        latest = {
+            "status": self.gate_status,
+            "token": self.token,
+            "actionExecutionId": self.gate_action_id,
+        }
         held_by = "the run before" if self.is_state_late else self.execution_id
         stage = {
             "stageName": self.gate,
@@ -113,9 +157,32 @@ class FakePipeline:
             return _error(400, "ApprovalAlreadyCompletedException", "already completed")
         if request["token"] != self.token:
             return _error(400, "InvalidApprovalTokenException", "the token is not valid")
-        self.gate_status = "Succeeded"
+        approved = request["result"]["status"] == "Approved"
+        self.gate_status = "Succeeded" if approved else "Failed"
+        self.decided_by, self.summary = self.caller, request["result"]["summary"]
         self.answers.append(("approval", request))
         return _ok({"approvedAt": self.started_at})
+
+
+@dataclass
+class FakeMachines:
+    """Step Functions' side: executions that ended, by ARN."""
+
+    ended: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def attach(self, client: Any) -> None:
+        """Answer this client's operations in place of the network."""
+        client.meta.events.register_first("before-call.sfn", self._answer)
+        client.meta.events.register_first("before-call.stepfunctions", self._answer)
+
+    def _answer(self, model: Any, params: dict[str, Any], **_: object) -> Any:
+        arn = json.loads(params["body"])["executionArn"]
+        if arn not in self.ended:
+            return _error(400, "ExecutionDoesNotExist", "no such execution")
+        if model.name == "DescribeExecution":
+            return _ok(self.ended[arn])
+        entered = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Train"}}
+        return _ok({"events": [{"type": "ExecutionFailed"}, {"type": "TaskFailed"}, entered]})
 
 
 def _ok(parsed: dict[str, Any]) -> Any:
@@ -136,11 +203,27 @@ class World:
 
     s3: Any
     pipeline: FakePipeline
+    machines: "FakeMachines"
+    queue_url: str
 
     @property
     def sagemaker(self) -> Any:
         """The registry."""
         return clients.sagemaker()
+
+    def told(self) -> list[dict[str, Any]]:
+        """Every message that SNS has taken to the webhook's queue so far, in order."""
+        sqs = boto3.client("sqs")
+        found = []
+        while True:
+            received = sqs.receive_message(
+                QueueUrl=self.queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
+            ).get("Messages", [])
+            for message in received:
+                found.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+            if not received:
+                return found
 
     def event(self, function: str) -> dict[str, Any]:
         """The function's documented event."""
@@ -226,20 +309,53 @@ def aws() -> Iterator[Any]:
 
 
 @pytest.fixture
-def world(aws: Any) -> Iterator[World]:
-    """Buckets as the template makes them, and a pipeline that has just started an execution.
+def world(fresh_world: Callable[[], World]) -> World:
+    """Buckets as the template makes them, and a pipeline that has just started an execution."""
+    return fresh_world()
 
-    Clients are new in each test, and with them what a test hooks into them.
+
+@pytest.fixture
+def fresh_world(aws: Any) -> Iterator[Callable[[], World]]:
+    """Makes worlds, each in place of the one before.
+
+    Clients are new in each world, and with them what a test hooks into them.
     """
-    aws.reset()
+
+    def make() -> World:
+        aws.reset()
+        _forget()
+        s3 = clients.s3()
+        for bucket in (ARTIFACTS, WORKFLOW):
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        pipeline, machines = FakePipeline(), FakeMachines()
+        pipeline.attach(clients.codepipeline())
+        machines.attach(clients.stepfunctions())
+        return World(s3, pipeline, machines, _listen())
+
+    yield make
     clients.forget()
+
+
+def _forget() -> None:
+    clients.forget()
+    webhook_posts.forget()
     create_schema._platform.cache_clear()
-    approval_notifier._settings.cache_clear()
-    s3 = clients.s3()
-    for bucket in (ARTIFACTS, WORKFLOW):
-        s3.create_bucket(Bucket=bucket)
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    pipeline = FakePipeline()
-    pipeline.attach(clients.codepipeline())
-    yield World(s3, pipeline)
-    clients.forget()
+    for function in (approval_notifier, promotion_handler, update_schema, webhook_sender):
+        function._settings.cache_clear()
+
+
+def _listen() -> str:
+    """The topic, and a queue that hears all of it; the queue's URL."""
+    topic = clients.sns().create_topic(Name="signalbox-dev-notifications")["TopicArn"]
+    url = boto3.client("sqs").create_queue(QueueName="signalbox-dev-webhook")["QueueUrl"]
+    clients.sns().subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint="arn:aws:sqs:us-east-1:123456789012:signalbox-dev-webhook",
+        Attributes={
+            "RawMessageDelivery": "true",
+            "FilterPolicy": '{"signalbox":[{"exists":true}]}',
+        },
+    )
+    return url

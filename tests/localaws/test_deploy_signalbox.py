@@ -58,6 +58,7 @@ def test_the_wiring_holds_what_the_command_looks_for(stack: Stack) -> None:
         "training-state-machine-arn",
         "inference-state-machine-arn",
         "notification-topic-arn",
+        "two-person-rule",
         "job-role-arn",
         "hosting-role-arn",
         "kms-key-arn",

@@ -15,7 +15,7 @@ from signalbox_cli.releasing import release_archive
 from signalbox_cli.runs import RunView, find_run
 from signalbox_cli.sample_data import export
 from signalbox_cli.uploading import upload
-from tests.scenarios import exercise_mishaps, stories
+from tests.scenarios import exercise_doors, exercise_mishaps, stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
 _AUTOMATIC = dict.fromkeys(("uploadSourceData", "approveModel", "uploadInferenceData"), "automatic")
@@ -30,6 +30,7 @@ def walk_every_path(served: Laptop) -> None:
     for mode in ("batch", "endpoint", "endpoint", "serverless"):
         _succeeds(served, {**options, "inference": {**options["inference"], "mode": mode}})
     exercise_mishaps.walk(served, diabetes_files(), options)
+    exercise_doors.walk(served)
 
 
 def diabetes_files() -> dict[str, str]:

@@ -117,10 +117,13 @@ def _reject_in_the_registry_unheard(served: Laptop) -> None:
         SortBy="CreationTime",
         SortOrder="Descending",
     )["ModelPackageSummaryList"][0]
+    events, rule = served.target.client("events"), f"{served.target.prefix}-model-decided"
+    events.disable_rule(Name=rule)
     sagemaker.update_model_package(
         ModelPackageArn=newest["ModelPackageArn"], ModelApprovalStatus="Rejected"
     )
     decide(served.target, run, None, approve=True, reason="good")
+    events.enable_rule(Name=rule)
     assert _failed_stage(stories.await_end(served, execution_id)) == "PrepareInference"
 
 
@@ -139,7 +142,8 @@ def _failed_stage(run: RunView) -> str:
 def _events_shut_out(served: Laptop) -> Iterator[None]:
     """For a while the notifier does not let EventBridge in."""
     functions, name = served.target.client("lambda"), f"{served.target.prefix}-approval-notifier"
-    (allowed,) = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    statements = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    (allowed,) = (s for s in statements if "gate-changed" in json.dumps(s["Condition"]))
     functions.remove_permission(FunctionName=name, StatementId=allowed["Sid"])
     try:
         yield
@@ -195,7 +199,7 @@ def _fail_the_notifier(served: Laptop) -> None:
 
 def _take_dead_letter(served: Laptop, is_meant: Callable[[Mapping[str, Any]], bool]) -> None:
     sqs = served.target.client("sqs")
-    queue = sqs.list_queues(QueueNamePrefix=served.target.prefix)["QueueUrls"][0]
+    queue = sqs.get_queue_url(QueueName=f"{served.target.prefix}-dead-letters")["QueueUrl"]
 
     def arrived() -> bool:
         received = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from signalbox_cli.releasing import release_archive
-from signalbox_cli.runs import RunView, read_run, read_states
+from signalbox_cli.runs import RunView, read_manifest, read_run, read_states
 from tests.scenarios.conftest import Laptop
 
 PREPROCESS = """
@@ -154,3 +154,50 @@ def await_true(is_so: Callable[[], bool], what: str, limit_s: float = 20) -> Non
     while not is_so():
         assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
         time.sleep(0.05)
+
+
+def version_of(served: Laptop, run: RunView) -> str:
+    """The ARN of the model version that a run registered."""
+    history = read_manifest(served.target, run)["history"]
+    return next(str(entry["arn"]) for entry in history if entry["status"] == "registered")
+
+
+def decide_version(served: Laptop, run: RunView, status: str, reason: str) -> None:
+    """Decide the run's version in the registry."""
+    served.target.client("sagemaker").update_model_package(
+        ModelPackageArn=version_of(served, run),
+        ModelApprovalStatus=status,
+        ApprovalDescription=reason,
+    )
+
+
+def await_version(served: Laptop, run: RunView, status: str, limit_s: float = 30) -> str:
+    """The description of the run's version once it has a status."""
+    deadline, arn = time.monotonic() + limit_s, version_of(served, run)
+    while time.monotonic() < deadline:
+        found = served.target.client("sagemaker").describe_model_package(ModelPackageName=arn)
+        if found["ModelApprovalStatus"] == status:
+            return str(found.get("ApprovalDescription", ""))
+        time.sleep(0.05)
+    return pytest.fail(f"{arn} did not become {status}: {found}")
+
+
+def await_asked(served: Laptop, run: RunView, limit_s: float = 30) -> None:
+    """Until people have been asked at the gate where a run waits: its event has been heard."""
+    deadline = time.monotonic() + limit_s
+    while not objects_under(served, f"runs/{run.run_id}/messages/ask-"):
+        assert time.monotonic() < deadline, "nobody was asked"
+        time.sleep(0.05)
+
+
+def await_dead_letter(served: Laptop, limit_s: float = 30) -> str:
+    """The next message of the dead-letter queue, taken out of it."""
+    sqs = served.target.client("sqs")
+    queue = sqs.get_queue_url(QueueName=f"{served.target.prefix}-dead-letters")["QueueUrl"]
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=0).get("Messages", []):
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            return str(message["Body"])
+        time.sleep(0.05)
+    return pytest.fail("nothing came to the dead-letter queue")

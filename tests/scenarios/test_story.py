@@ -9,6 +9,7 @@ import pytest
 from signalbox_cli.demo import call_model, differing_rows, read_lines
 from signalbox_cli.runs import find_run, read_manifest
 from signalbox_cli.sample_data import SampleData
+from tests.scenarios import stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
 
@@ -70,4 +71,4 @@ def test_the_model_versions_are_listed_with_their_run(
     assert ended.returncode == 4
     run = find_run(served.target, execution_id)
     assert listed[0]["metadata"]["run_id"] == run.run_id
-    assert listed[0]["approval"] == "PendingManualApproval"
+    assert "not today" in stories.await_version(served, run, "Rejected")

@@ -14,6 +14,9 @@ SignalboxError
 ├── ModelVersionMissingError  no model version was registered where one is needed
 ├── ModelVersionRejected      somebody rejected the model version in the registry
 ├── ModelMissing             the training completed and left no model
+├── ApproverIsAuthor         one person released a run and approved its model
+├── WebhookError             the webhook did not take a message
+├── WebhookSecretError       the webhook's secret does not say where to post
 ├── EvaluationInvalid         a metrics file misses a metric or holds no finite number
 ├── SourceDataMissing         nothing was uploaded for training
 └── InferenceDataMissing      nothing was uploaded for a batch inference
@@ -88,6 +91,18 @@ class ModelVersionRejected(SignalboxError):
 
 class ModelMissing(SignalboxError):
     """A training ended well and wrote no model."""
+
+
+class ApproverIsAuthor(SignalboxError):
+    """The two-person rule is on, and one person did both."""
+
+
+class WebhookError(SignalboxError):
+    """The receiver of messages did not take one; it is tried again."""
+
+
+class WebhookSecretError(SignalboxError):
+    """The secret of the webhook is not written, or not usable."""
 
 
 class EvaluationInvalid(SignalboxError):

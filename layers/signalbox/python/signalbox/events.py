@@ -27,6 +27,13 @@ class EventKind:
 
 
 CODEPIPELINE_ACTION = EventKind("aws.codepipeline", "CodePipeline Action Execution State Change")
+CODEPIPELINE_STAGE = EventKind("aws.codepipeline", "CodePipeline Stage Execution State Change")
+CODEPIPELINE_PIPELINE = EventKind(
+    "aws.codepipeline", "CodePipeline Pipeline Execution State Change"
+)
+MACHINE_EXECUTION = EventKind("aws.states", "Step Functions Execution Status Change")
+MODEL_PACKAGE = EventKind("aws.sagemaker", "SageMaker Model Package State Change")
+SCHEDULE = EventKind("aws.events", "Scheduled Event")
 S3_OBJECT_CREATED = EventKind("aws.s3", "Object Created")
 
 CODEPIPELINE_JOB_KEY = "CodePipeline.job"
@@ -137,6 +144,7 @@ class ActionDetail(_FromAws):
     execution_id: str = Field(alias="execution-id")
     stage: str
     action: str
+    action_execution_id: str = Field(alias="action-execution-id")
     state: str
     type: ActionType
     version: Annotated[str, BeforeValidator(_text)] = ""
@@ -148,10 +156,75 @@ class ActionStateChanged(_FromAws):
     detail: ActionDetail
 
     @property
+    def is_approval(self) -> bool:
+        """Whether the action is a manual approval."""
+        return (self.detail.type.category, self.detail.type.provider) == ("Approval", "Manual")
+
+    @property
     def asks_a_person(self) -> bool:
         """Whether a manual approval has just begun to wait."""
-        kind = (self.detail.type.category, self.detail.type.provider)
-        return self.detail.state == "STARTED" and kind == ("Approval", "Manual")
+        return self.detail.state == "STARTED" and self.is_approval
+
+
+class ExecutionDetail(_FromAws):
+    """The detail of the state change of a pipeline's execution, or of one of its stages."""
+
+    pipeline: str
+    execution_id: str = Field(alias="execution-id")
+    state: str
+
+
+class ExecutionStateChanged(_FromAws):
+    """An execution of a pipeline, or a stage of it, began, ended or failed."""
+
+    detail: ExecutionDetail
+
+
+class MachineDetail(_FromAws):
+    """The detail of a state machine execution's change; `input` is a text, or null when long."""
+
+    execution_arn: str = Field(alias="executionArn")
+    status: str
+    input: str | None = None
+
+
+class MachineStatusChanged(_FromAws):
+    """An execution of a state machine began, ended or failed."""
+
+    detail: MachineDetail
+
+
+class ModelPackageDetail(_FromAws):
+    """The detail of a model version's change; the list of fields is not always there."""
+
+    arn: str = Field(alias="ModelPackageArn")
+    approval: str = Field(alias="ModelApprovalStatus")
+    updated_fields: list[str] | None = Field(None, alias="UpdatedModelPackageFields")
+
+
+class ModelPackageChanged(_FromAws):
+    """A version in the model registry was made or changed."""
+
+    detail: ModelPackageDetail
+
+    @property
+    def is_decision(self) -> bool:
+        """Whether this may be a new approval or rejection; metadata alone is none."""
+        fields = self.detail.updated_fields
+        return fields is None or "ModelApprovalStatus" in fields
+
+
+class QueueRecord(_FromAws):
+    """One message of a queue."""
+
+    message_id: str = Field(alias="messageId")
+    body: str
+
+
+class QueueBatch(_FromAws):
+    """What Lambda reads from a queue for a function."""
+
+    records: list[QueueRecord] = Field(alias="Records", min_length=1)
 
 
 class OutcomeReport(Document):
@@ -199,6 +272,13 @@ def read(model: type[Event], event: Any) -> Event:
             for detail in error.errors(include_url=False, include_input=False)
         )
         raise EventError(f"the event is no {model.__name__}: {problems}") from None
+
+
+def kind_of(event: Any) -> EventKind:
+    """What an EventBridge event is; raises EventError when it is none."""
+    if isinstance(event, dict) and isinstance(event.get("source"), str):
+        return EventKind(event["source"], str(event.get("detail-type", "")))
+    raise EventError("the event has no source; only EventBridge calls this")
 
 
 def job_in(event: Any) -> Any:

@@ -51,6 +51,28 @@ def append(manifest: ResolvedManifest, new: HistoryEntry) -> ResolvedManifest:
     return manifest.model_copy(update={"history": [*manifest.history, new]})
 
 
+def place(manifest: ResolvedManifest, new: HistoryEntry) -> ResolvedManifest:
+    """The manifest with the entry where it happened, for what is heard of late; twice is once.
+
+    Facts that are heard of in another order, or again, make the same history.
+    """
+    if find(manifest, new.key):
+        return manifest
+    index = next(
+        (i for i, known in enumerate(manifest.history) if _comes_after(known, new)),
+        len(manifest.history),
+    )
+    history = [*manifest.history[:index], new, *manifest.history[index:]]
+    return manifest.model_copy(update={"history": history})
+
+
+def _comes_after(known: HistoryEntry, new: HistoryEntry) -> bool:
+    """Within one second, what was heard of late goes before what was written at once."""
+    if known.at != new.at:
+        return known.at > new.at
+    return known.phase != new.phase or known.key > new.key
+
+
 def attempt_number(manifest: ResolvedManifest, phase: str, key: str) -> int:
     """Which start of the phase the entry with this key is, or would be: 1 for the first."""
     starts = [known.key for known in manifest.history if _is_start(known, phase)]

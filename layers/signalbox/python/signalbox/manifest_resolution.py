@@ -67,6 +67,7 @@ class Release:
     started_at: datetime
     source: Source
     code_digest: str
+    released_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _run(platform: Platform, release: Release, options: JsonObject) -> Run:
         source=release.source,
         options=options,
         code_digest=release.code_digest,
+        released_by=release.released_by,
     )
 
 

@@ -40,6 +40,8 @@ class Run(Document):
     source: Source
     options: JsonObject
     code_digest: str
+    # ARN of who started the execution; empty when an event did (a new archive, a Git push).
+    released_by: str = ""
 
 
 class Names(Document):

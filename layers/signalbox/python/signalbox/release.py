@@ -24,6 +24,7 @@ class Started:
     at: datetime
     options: str
     source: Source
+    released_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def plan_run(workload: WorkloadFiles, platform: Platform, started: Started) -> R
         started_at=started.at,
         source=started.source,
         code_digest=archive.code_digest(workload.files),
+        released_by=started.released_by,
     )
     manifest = resolve(authored, platform, release)
     check_size(manifest)

@@ -28,6 +28,33 @@ class RunSettings(Settings):
     workflow_bucket: NonEmpty
 
 
+class NotifierSettings(RunSettings):
+    """Whom approval_notifier tells, and what it has to know of the gates."""
+
+    app_name: Annotated[str, Field(pattern=APP_NAME_PATTERN)]
+    environment_name: Annotated[str, Field(pattern=r"^(dev|staging|prod)$")]
+    aws_region: NonEmpty
+    pipeline_name: NonEmpty
+    notification_topic_arn: Arn
+    upload_gate_timeout_minutes: Annotated[int, Field(ge=5)]
+    approve_model_timeout_minutes: Annotated[int, Field(ge=5)]
+    two_person_rule: bool
+
+
+class PolicySettings(RunSettings):
+    """What an environment asks of an approval."""
+
+    pipeline_name: NonEmpty
+    two_person_rule: bool
+
+
+class WebhookSettings(Settings):
+    """Where messages are posted; URL and signing secret are in Secrets Manager."""
+
+    webhook_kind: Annotated[str, Field(pattern=r"^(slack|teams|generic)$")]
+    webhook_secret_arn: Arn
+
+
 class PlatformSettings(RunSettings):
     """What an environment gives every run."""
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
+    from types_boto3_secretsmanager import SecretsManagerClient
+    from types_boto3_sns import SNSClient
+    from types_boto3_stepfunctions import SFNClient
 
 # A function is billed while it waits: give up on a dead connection long before its own time-out.
 CONFIG = Config(
@@ -35,7 +38,25 @@ def sagemaker() -> "SageMakerClient":
     return boto3.client("sagemaker", config=CONFIG)
 
 
+@cache
+def sns() -> "SNSClient":
+    """The SNS client of this process."""
+    return boto3.client("sns", config=CONFIG)
+
+
+@cache
+def stepfunctions() -> "SFNClient":
+    """The Step Functions client of this process; only failures need one."""
+    return boto3.client("stepfunctions", config=CONFIG)
+
+
+@cache
+def secretsmanager() -> "SecretsManagerClient":
+    """The Secrets Manager client of this process."""
+    return boto3.client("secretsmanager", config=CONFIG)
+
+
 def forget() -> None:
     """Drop the clients, so that the next use makes them for another account or endpoint."""
-    for client in (s3, codepipeline, sagemaker):
+    for client in (s3, codepipeline, sagemaker, sns, stepfunctions, secretsmanager):
         client.cache_clear()

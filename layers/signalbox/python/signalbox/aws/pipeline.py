@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
@@ -50,6 +50,8 @@ class Execution:
 
     variables: Mapping[str, str]
     revisions: Mapping[str, Revision]
+    started_by: str
+    """ARN of a person or role; empty when an event started the execution."""
 
 
 def execution(pipeline: str, execution_id: str) -> Execution:
@@ -63,7 +65,14 @@ def execution(pipeline: str, execution_id: str) -> Execution:
             r["name"]: Revision(r.get("revisionId", ""), r.get("revisionSummary", ""))
             for r in answer.get("artifactRevisions", [])
         },
+        started_by=_starter(answer.get("trigger", {})),
     )
+
+
+def _starter(trigger: Mapping[str, object]) -> str:
+    """Only StartPipelineExecution names somebody; other triggers name a rule or a hook."""
+    detail = str(trigger.get("triggerDetail", ""))
+    return detail if trigger.get("triggerType") == "StartPipelineExecution" else ""
 
 
 def started_at(pipeline: str, execution_id: str) -> datetime:
@@ -159,13 +168,21 @@ def _execution_in(stage: Mapping[str, object]) -> object:
 
 def approve(pipeline: str, token: str, *, stage: str, action: str, summary: str) -> Decision:
     """Open a gate; a decision that was made before stands."""
+    return decide(pipeline, token, stage=stage, action=action, approved=True, summary=summary)
+
+
+def decide(
+    pipeline: str, token: str, *, stage: str, action: str, approved: bool, summary: str
+) -> Decision:
+    """Open a gate or end its run; a decision that was made before stands."""
+    status: Literal["Approved", "Rejected"] = "Approved" if approved else "Rejected"
     try:
         clients.codepipeline().put_approval_result(
             pipelineName=pipeline,
             stageName=stage,
             actionName=action,
             token=token,
-            result={"status": "Approved", "summary": summary[:APPROVAL_SUMMARY_LIMIT]},
+            result={"status": status, "summary": summary[:APPROVAL_SUMMARY_LIMIT]},
         )
     except ClientError as error:
         settled = {"ApprovalAlreadyCompletedException", "InvalidApprovalTokenException"}

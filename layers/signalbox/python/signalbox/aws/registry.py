@@ -1,7 +1,9 @@
 """SageMaker Model Registry: the champion of a workload, and the status of a model version."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from botocore.exceptions import ClientError
 
@@ -18,12 +20,16 @@ class Approval(StrEnum):
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One package of a group; `evaluation_uri` is where its metrics lie, empty when it has none."""
+    """One package of a group; `evaluation_uri` is where its metrics lie, empty when it has none;
+    `modified_by` is an ARN, empty where SageMaker does not know it.
+    """
 
     arn: str
     approval: Approval
     approval_description: str
     evaluation_uri: str
+    modified_by: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def latest_approved(group: str) -> str | None:
@@ -60,13 +66,24 @@ def describe(arn: str) -> ModelVersion:
         approval=Approval(package.get("ModelApprovalStatus", Approval.PENDING)),
         approval_description=package.get("ApprovalDescription", ""),
         evaluation_uri=quality.get("Statistics", {}).get("S3Uri", ""),
+        modified_by=package.get("LastModifiedBy", {}).get("IamIdentity", {}).get("Arn", ""),
+        metadata=package.get("CustomerMetadataProperties", {}),
     )
 
 
 def approve(arn: str, reason: str) -> None:
     """Mark a model version as approved, with the reason that people see in the registry."""
+    _settle(arn, "Approved", reason)
+
+
+def reject(arn: str, reason: str) -> None:
+    """Mark a model version as rejected, with the reason that people see in the registry."""
+    _settle(arn, "Rejected", reason)
+
+
+def _settle(arn: str, status: Literal["Approved", "Rejected"], reason: str) -> None:
     clients.sagemaker().update_model_package(
         ModelPackageArn=arn,
-        ModelApprovalStatus="Approved",
+        ModelApprovalStatus=status,
         ApprovalDescription=reason[:1024],
     )

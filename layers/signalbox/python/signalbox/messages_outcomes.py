@@ -1,0 +1,259 @@
+"""Messages that tell how something ended: a failure, a refusal, a rejection, a success.
+
+Each says what it means for what serves now, and what can be done next. Rules only: imports no AWS
+client.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signalbox import console_links, evidence, manifest_history
+from signalbox.decisions import GateDecision, Outcome, person
+from signalbox.evidence import ChampionMetrics
+from signalbox.manifest_resolved import ResolvedManifest
+from signalbox.manifest_sections import InferenceMode
+from signalbox.messages import Command, Kind, Link, Message, Section, section, subject
+
+REFUSED = "QualityGateFailed"
+_JOB = re.compile(r'"(?P<kind>Processing|Training|Transform)JobName"\s*:\s*"(?P<name>[^"]+)"')
+_REASON = re.compile(r'"FailureReason"\s*:\s*"(?P<reason>(?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run an outcome is told of; `manifest` is None when it failed before there was one."""
+
+    id: str
+    execution_id: str
+    pipeline: str
+    environment: str
+    region: str
+    manifest: ResolvedManifest | None
+
+    @property
+    def name(self) -> str:
+        """The run in a sentence."""
+        of = f" of {self.manifest.workload.name}" if self.manifest else ""
+        return f"Run {self.id}{of} ({self.environment})"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What failed; `error` is a short name, `state` one of the state machine, `machine` its ARN."""
+
+    action_execution_id: str
+    stage: str
+    error: str
+    cause: str
+    state: str = ""
+    machine: str = ""
+
+
+def end_key(action_execution_id: str) -> str:
+    """The key of the one message about the end of an action."""
+    return f"end-{action_execution_id}"
+
+
+def success_key(execution_id: str) -> str:
+    """The key of the message about a run that came to its end."""
+    return f"succeeded-{execution_id}"
+
+
+def failed(run: Run, failure: Failure, champion: ChampionMetrics | None = None) -> Message:
+    """A stage failed, or its model was refused by the quality rules."""
+    if failure.error == REFUSED and run.manifest is not None:
+        return _refused(run, run.manifest, failure, champion)
+    reason, job = readable_cause(failure.cause)
+    said = _first_line(reason) or failure.error or "no cause was given"
+    machine = failure.machine
+    return _message(
+        run,
+        _Heading(Kind.FAILED, end_key(failure.action_execution_id), f"failed in {failure.stage}"),
+        [f"{run.name} failed in stage {failure.stage}: {said}", _left_behind(run, failure.stage)],
+        sections=section("What failed", _facts(failure, reason, job)),
+        commands=[_retry(run, failure.stage), _logs(run)],
+        links=[console_links.machine_execution(run.region, machine)] if machine else [],
+    )
+
+
+def _facts(failure: Failure, reason: str, job: str) -> list[str]:
+    facts = {
+        "Stage": failure.stage,
+        "State": failure.state,
+        "Error": failure.error,
+        "Job": job,
+        "Cause": reason,
+    }
+    return [f"{name:<12}  {value}" for name, value in facts.items() if value]
+
+
+def readable_cause(cause: str) -> tuple[str, str]:
+    """The reason in a cause, and the job it is of: Step Functions gives the whole job as JSON.
+
+    >>> readable_cause('{"TrainingJobName": "t-1", "FailureReason": "AlgorithmError: no rows"}')
+    ('AlgorithmError: no rows', 't-1')
+    """
+    job, reason = _JOB.search(cause), _REASON.search(cause)
+    if job is None or reason is None:
+        return cause, ""
+    text = reason["reason"].replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+    return text, job["name"]
+
+
+def _refused(
+    run: Run, manifest: ResolvedManifest, failure: Failure, champion: ChampionMetrics | None
+) -> Message:
+    return _message(
+        run,
+        _Heading(
+            Kind.REFUSED,
+            end_key(failure.action_execution_id),
+            "model refused by its quality rules",
+        ),
+        [
+            f"{run.name} ended: its model does not keep the manifest's quality rules. That is an "
+            "outcome, not a fault; no model version was registered.",
+            _left_behind(run, failure.stage),
+        ],
+        sections=evidence.judged(manifest, "refused", champion),
+        commands=[_logs(run)],
+    )
+
+
+def ended_at_gate(run: Run, decision: GateDecision) -> Message:
+    """A gate was rejected, or nobody decided in time."""
+    expired = decision.outcome is Outcome.EXPIRED
+    if expired:
+        first = f"{run.name}: nobody decided at {decision.gate} in time, so the run has failed."
+    else:
+        first = f"{run.name} was rejected at {decision.gate} by {person(decision.by)}."
+    why = [] if expired else [f"Reason: {decision.reason or 'none was given'}"]
+    title = f"{'nobody decided' if expired else 'rejected'} at {decision.gate}"
+    return _message(
+        run,
+        _Heading(
+            Kind.EXPIRED if expired else Kind.REJECTED,
+            end_key(decision.action_execution_id),
+            title,
+        ),
+        [first, *why, _left_behind(run, decision.gate)],
+        commands=[_retry(run, decision.gate)] if expired else [],
+    )
+
+
+def succeeded(run: Run) -> Message:
+    """The run came to its end."""
+    manifest = run.manifest
+    result, commands = _result(manifest, run.region) if manifest else ([], [])
+    return _message(
+        run,
+        _Heading(Kind.SUCCEEDED, success_key(run.execution_id), "finished"),
+        [f"{run.name} has finished.", *result],
+        commands=commands,
+    )
+
+
+def _result(manifest: ResolvedManifest, region: str) -> tuple[list[str], list[Command]]:
+    mode, endpoint = manifest.workload.inference.mode, manifest.names.endpoint
+    if mode is InferenceMode.NONE:
+        return ["Its model version is approved in the registry; nothing was to be deployed."], []
+    if mode is InferenceMode.BATCH:
+        uri = _predictions(manifest)
+        line = f"aws s3 cp --recursive {uri}/ predictions/ --region {region}"
+        return (
+            [f"The predictions lie under {uri}/."],
+            [Command(purpose="Fetch the predictions", line=line)],
+        )
+    line = (
+        f"aws sagemaker-runtime invoke-endpoint --endpoint-name {endpoint} "
+        f"--content-type {manifest.steps.inference.content_type} --body fileb://ROWS "
+        f"--region {region} predictions.out"
+    )
+    return (
+        [f"Its model serves at endpoint {endpoint}."],
+        [Command(purpose="Ask the endpoint", line=line)],
+    )
+
+
+def _predictions(manifest: ResolvedManifest) -> str:
+    entry = manifest_history.latest(manifest, "inference", "succeeded")
+    found = entry.detail.get("predictionsUri") if entry else None
+    return str(found).rstrip("/") if found else manifest.locations.predictions
+
+
+def _left_behind(run: Run, stage: str) -> str:
+    """What the end of a run means for what serves."""
+    modes = (InferenceMode.ENDPOINT, InferenceMode.SERVERLESS)
+    if run.manifest is None or run.manifest.workload.inference.mode not in modes:
+        return "Nothing of this run was deployed."
+    endpoint = run.manifest.names.endpoint
+    if stage == "Inference":
+        return (
+            f"Look at endpoint {endpoint}: SageMaker takes back an update that fails, and serves "
+            "what it served before."
+        )
+    return f"Nothing of this run was deployed: endpoint {endpoint} is as it was before."
+
+
+def _retry(run: Run, stage: str) -> Command:
+    return Command(
+        purpose=f"Try stage {stage} again, once the cause is out of the way",
+        line=(
+            f"aws codepipeline retry-stage-execution --pipeline-name {run.pipeline} "
+            f"--stage-name {shlex.quote(stage)} --pipeline-execution-id {run.execution_id} "
+            f"--retry-mode FAILED_ACTIONS --region {run.region}"
+        ),
+    )
+
+
+def _logs(run: Run) -> Command:
+    where = f"--environment {run.environment} --region {run.region}"
+    return Command(purpose="Read what its jobs printed", line=f"signalbox logs {run.id} {where}")
+
+
+@dataclass(frozen=True)
+class _Heading:
+    kind: Kind
+    key: str
+    title: str
+
+
+def _message(
+    run: Run,
+    heading: _Heading,
+    summary: list[str],
+    *,
+    sections: Sequence[Section] = (),
+    commands: Sequence[Command] = (),
+    links: Sequence[Link] = (),
+) -> Message:
+    manifest = run.manifest
+    name = manifest.workload.name if manifest else ""
+    title = f"[{run.environment}] {name or 'a workload'} {heading.title}: run {run.id}"
+    return Message(
+        kind=heading.kind,
+        key=heading.key,
+        run_id=run.id,
+        workload=name,
+        environment=run.environment,
+        subject=subject(title),
+        summary=summary,
+        sections=[*(evidence.about(manifest) if manifest else []), *sections],
+        commands=list(commands),
+        links=[*_own_links(run), *links],
+    )
+
+
+def _own_links(run: Run) -> list[Link]:
+    found = [console_links.pipeline_execution(run.region, run.pipeline, run.execution_id)]
+    if run.manifest is None:
+        return found
+    text = "Report and everything else of the run"
+    return [*found, console_links.s3_folder(run.region, text, run.manifest.locations.run)]
+
+
+def _first_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines and lines[0].startswith("Traceback") else (lines or [""])[0]

@@ -1,0 +1,88 @@
+"""The laptop's inbox: what SNS would e-mail, and what a webhook would be posted, as files.
+
+Files lie in `<state>/inbox/`, named by time and kind, so that a listing is in order. An e-mail
+subscription is confirmed by itself: nobody could click the link.
+
+parity: SNS asks an address to confirm before it sends anything, and adds a footer with a link to
+unsubscribe.
+"""
+
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+from localaws import clock, wire
+from localaws.context import Context
+from localaws.moto_seams_queues import Mail
+
+FOLDER = "inbox"
+WEBHOOK_PATH = "/_localaws/webhook"
+
+
+class Inbox:
+    """The files of one laptop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def keep(self, kind: str, title: str, suffix: str, content: str) -> Path:
+        """Store one thing under a name that sorts by arrival."""
+        with self._lock:
+            self._count += 1
+            number = self._count
+        self._folder.mkdir(parents=True, exist_ok=True)
+        moment = clock.now().strftime("%Y%m%dT%H%M%S")
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-")[:80]
+        path = self._folder / f"{moment}-{number:04d}-{kind}-{slug}{suffix}"
+        # Whoever lists the folder must not find half of a message.
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(content, encoding="utf-8")
+        return partial.replace(path)
+
+
+_inbox: Inbox | None = None
+
+
+def install(context: Context) -> None:
+    """Keep what is sent from now on below the state directory."""
+    global _inbox  # noqa: PLW0603 - one laptop per process, as everywhere in localaws
+    _inbox = Inbox(context.config.state_dir / FOLDER)
+
+
+def shutdown() -> None:
+    """Keep nothing more; the files stay."""
+    global _inbox  # noqa: PLW0603 - see install
+    _inbox = None
+
+
+def keep_mail(mail: Mail) -> None:
+    """One e-mail, as its reader sees it."""
+    if _inbox is not None:
+        head = f"From: {mail.topic_arn.rpartition(':')[2]}\nTo: {mail.address}\n"
+        _inbox.keep("email", mail.subject, ".txt", f"{head}Subject: {mail.subject}\n\n{mail.text}")
+
+
+def keep_post(environ: dict[str, Any]) -> None:
+    """One POST to the laptop's own webhook."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length).decode("utf-8", "replace")
+    headers = {
+        name: value
+        for name, value in wire.headers_of(environ).items()
+        if name.startswith("x-signalbox-") or name == "content-type"
+    }
+    if _inbox is not None:
+        text = json.dumps({"headers": headers, "body": _parsed(body)}, indent=2) + "\n"
+        title = headers.get("x-signalbox-message", "message")
+        _inbox.keep("webhook", title, ".json", text)
+
+
+def _parsed(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
