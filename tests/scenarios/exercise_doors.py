@@ -6,6 +6,11 @@ from tests.scenarios import stories
 from tests.scenarios.conftest import Laptop
 
 MANUAL = {**stories.MANIFEST["approvals"], "approveModel": "manual"}
+# The question then shows what the champion measured.
+WITH_CHAMPION = {
+    **stories.MANIFEST["evaluate"],
+    "champion": {"metric": "regression_metrics.rmse.value", "better": "lower"},
+}
 
 
 def walk(served: Laptop) -> None:
@@ -22,7 +27,9 @@ def walk(served: Laptop) -> None:
 
 
 def _at_model_gate(served: Laptop) -> RunView:
-    execution_id = stories.start(served, stories.with_manifest(approvals=MANUAL))
+    execution_id = stories.start(
+        served, stories.with_manifest(approvals=MANUAL, evaluate=WITH_CHAMPION)
+    )
     run = stories.await_stage(served, execution_id, "ApproveModel")
     stories.await_asked(served, run)
     return run

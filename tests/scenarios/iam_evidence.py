@@ -75,7 +75,7 @@ def resource_policies(served: Laptop) -> dict[str, Document]:
     topic, key = wired["notification-topic-arn"], wired["kms-key-arn"]
     found[topic] = json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])
     found[key] = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
-    return found | _queue_policy(served) | _function_policies(served)
+    return found | _queue_policies(served) | _function_policies(served)
 
 
 def _wired(served: Laptop) -> dict[str, str]:
@@ -86,11 +86,12 @@ def _wired(served: Laptop) -> dict[str, str]:
     return {p["Name"].removeprefix(path): p["Value"] for p in found}
 
 
-def _queue_policy(served: Laptop) -> dict[str, Document]:
-    sqs = served.target.client("sqs")
-    (url,) = sqs.list_queues(QueueNamePrefix=served.target.prefix)["QueueUrls"]
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    return {attributes["QueueArn"]: json.loads(attributes["Policy"])}
+def _queue_policies(served: Laptop) -> dict[str, Document]:
+    sqs, found = served.target.client("sqs"), {}
+    for url in sqs.list_queues(QueueNamePrefix=served.target.prefix)["QueueUrls"]:
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        found[attributes["QueueArn"]] = json.loads(attributes["Policy"])
+    return found
 
 
 def _function_policies(served: Laptop) -> dict[str, Document]:

@@ -75,6 +75,8 @@ def logical_resources(arns: Iterable[str], prefix: str) -> dict[str, str]:
     return {
         arn: logical_role(arn, prefix)
         if ":role/" in arn
+        else "WebhookQueue"
+        if arn.endswith(f":{prefix}-webhook")
         else _KINDS.get(arn.split(":")[2], arn.rpartition(":")[2])
         for arn in arns
     }
