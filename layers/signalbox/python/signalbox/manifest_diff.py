@@ -21,7 +21,11 @@ def changes(before: ResolvedManifest, after: ResolvedManifest) -> list[str]:
         for where, old, new in _differences(_compared(before), _compared(after), ())
     ]
     if before.run.code_digest != after.run.code_digest:
-        found.append("the code of the workload is another")
+        # The digest is over all files, and manifest.json is one of them.
+        is_code = before.author == after.author
+        found.append(
+            "the code of the workload is another" if is_code else "the files of the workload differ"
+        )
     return found
 
 

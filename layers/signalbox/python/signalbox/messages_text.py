@@ -22,21 +22,26 @@ def _lines(message: Message) -> Iterator[str]:
         yield from textwrap.wrap(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)
         yield ""
     for part in message.sections:
-        yield part.title.upper()
+        yield from _heading(part.title)
         for line in part.lines:
             yield from _item(line)
         yield ""
     if message.commands:
-        yield "WHAT YOU CAN DO"
+        yield from _heading("What you can do")
     for command in message.commands:
         yield f"  {command.purpose}:"
         yield f"    {command.line}"
         yield ""
     if message.links:
-        yield "WHERE TO LOOK"
+        yield from _heading("Where to look")
         yield from (f"  {link.text}: {link.url}" for link in message.links)
         yield ""
-    yield f"-- Signalbox, {message.environment}, run {message.run_id}, {message.key}"
+    yield f"Signalbox, {message.environment}, run {message.run_id}"
+    yield f"({message.key})"
+
+
+def _heading(title: str) -> tuple[str, str]:
+    return title, "-" * len(title)
 
 
 def _item(line: str) -> list[str]:
