@@ -65,7 +65,7 @@ def test_a_person_gets_from_release_to_predictions_by_the_messages_alone(
 ) -> None:
     files = sample("diabetes")
     released = served.signalbox("release", str(REPOSITORY / "workloads" / "diabetes"), "--json")
-    execution_id = json.loads(released.stdout)["execution_id"]
+    execution_id = json.loads(released.stdout)["executionId"]
     upload, approve = "Upload a file with the AWS command line", "Approve with the AWS command line"
 
     run = stories.await_stage(served, execution_id, "UploadSourceData")
