@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from signalbox import gates, naming, observability, settings
+from signalbox.aws import intake as data
 from signalbox.aws import pipeline, runs
 from signalbox.aws.pipeline import Decision
 from signalbox.events import ActionDetail, ActionStateChanged, read
@@ -35,7 +36,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def decide(detail: ActionDetail, gate: Gate) -> str:
     """Open the gate when the run's manifest says that nobody is needed."""
     manifest = runs.read(_manifest_uri(detail))
-    reason = gates.opens_by_itself(gate, manifest.workload)
+    reason = gates.opens_by_itself(gate, manifest.workload) or data.reason_to_open(gate, manifest)
     return "waits for a person" if reason is None else f"opening {_open(detail, reason)}"
 
 

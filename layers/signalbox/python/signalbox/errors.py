@@ -23,7 +23,6 @@ Faults end in `Error`; the others are outcomes that the state machines branch on
 Imports nothing of the project.
 """
 
-
 from typing import Any
 
 

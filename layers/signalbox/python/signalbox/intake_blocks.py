@@ -85,7 +85,9 @@ def _decompressed(stream: BinaryIO, file: str, size_bytes: int) -> Iterator[byte
             try:
                 chunk = unpacked.read(size_bytes)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                what = "is a gzip file cut off or damaged" + (f" after {lines:,} lines" * (lines > 0))
+                what = "is a gzip file cut off or damaged" + (
+                    f" after {lines:,} lines" * (lines > 0)
+                )
                 advice = f"Upload the whole file again ({error})"
                 raise DataRefused(Finding(Rule.FORMAT, file, what, advice, lines + 1)) from None
             if not chunk:

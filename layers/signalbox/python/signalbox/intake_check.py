@@ -156,9 +156,7 @@ class _Examination:
     def profile(self) -> Profile:
         """What has been taken in."""
         duplicates = max(0, self._rows - self._distinct.estimate())
-        return Profile(
-            self._rows, duplicates, self._distinct.is_exact, self._columns, self._sample
-        )
+        return Profile(self._rows, duplicates, self._distinct.is_exact, self._columns, self._sample)
 
 
 def _breaks(rule: ColumnRule, part: ColumnPart, column: "pa.ChunkedArray") -> bool:
@@ -220,7 +218,9 @@ def final_findings(profile: Profile, expected: Expectation, *, file: str) -> Ite
         about = "" if profile.duplicates_are_exact else "about "
         part = profile.duplicates / profile.rows
         what = f"{about}{part:.1%} of the {profile.rows:,} rows repeat another row"
-        advice = f"Remove them, or raise data.checks.maxDuplicateRate ({expected.max_duplicate_rate:g})"
+        advice = (
+            f"Remove them, or raise data.checks.maxDuplicateRate ({expected.max_duplicate_rate:g})"
+        )
         yield Finding(Rule.DUPLICATES, file, what, advice)
     yield from _constant_label(profile, expected, file)
 
@@ -230,7 +230,9 @@ def _missing(profile: Profile, expected: Expectation, file: str) -> Iterator[Fin
         part = profile.columns[rule.name].missing / profile.rows
         if part > expected.max_missing_rate:
             what = f"is missing in {part:.1%} of {profile.rows:,} rows"
-            advice = f"Fill it in, or raise data.checks.maxMissingRate ({expected.max_missing_rate:g})"
+            advice = (
+                f"Fill it in, or raise data.checks.maxMissingRate ({expected.max_missing_rate:g})"
+            )
             yield Finding(Rule.MISSING, file, what, advice, None, rule.name)
 
 

@@ -29,7 +29,8 @@ class DistinctRows:
     """How many rows differ, by distinct sampling (Gibbons, VLDB 2001, section 3).
 
     Rows are hashed; only those whose hash ends in `bits` zeros are kept, and `bits` grows whenever
-    more than 65,536 are. Exact until then; afterwards the standard error is 0.4 % of the number.
+    more than 65,536 are. Exact until then; afterwards the standard error is at most 0.6 % of
+    the number.
 
     >>> rows = DistinctRows()
     >>> rows.add(DistinctRows.keys([b"1,2", b"3,4", b"1,2"], rows.mask))
@@ -207,7 +208,7 @@ class Profile:
         if column.kind == "number":
             return {**document, **self._numbers(name, column)}
         if values is not None and len(values) <= BINS:
-            document["values"] = sorted(map(str, values))
+            document["values"] = [*sorted(map(str, values))]
         return document
 
     def _numbers(self, name: str, column: ColumnProfile) -> JsonObject:

@@ -16,9 +16,22 @@ from signalbox.manifest_sections import ColumnType, DataFormat, InferenceMode, P
 SHOWN_VALUE = 40
 # What pandas and pyarrow read as missing by default.
 MISSING = frozenset(
-    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|N/A|NA|NULL|NaN|n/a|nan|null".split(
-        "|"
-    )
+    {
+        "",
+        "NA",
+        "N/A",
+        "n/a",
+        "#NA",
+        "#N/A",
+        "#N/A N/A",
+        "NULL",
+        "null",
+        "NaN",
+        "nan",
+        "-NaN",
+        "-nan",
+    }
+    | {"1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 )
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 MOMENT = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$"
@@ -210,7 +223,7 @@ def _out_of_range(rule: ColumnRule, value: float) -> tuple[Rule, str, str] | Non
 
 
 def header_findings(names: Sequence[str], expected: Expectation, *, file: str) -> list[Finding]:
-    """What is wrong with the names of the columns: missing ones, repeated ones, a label too many."""
+    """What is wrong with the columns' names: missing, repeated, a label too many."""
     row = 1 if expected.format is DataFormat.CSV else None
     return [
         *(_missing_column(rule.name, names, expected, file) for rule in expected.columns

@@ -28,6 +28,12 @@ class RunSettings(Settings):
     workflow_bucket: NonEmpty
 
 
+class IntakeSettings(RunSettings):
+    """Whom data_intake tells about bad data."""
+
+    notification_topic_arn: Arn
+
+
 class PlatformSettings(RunSettings):
     """What an environment gives every run."""
 

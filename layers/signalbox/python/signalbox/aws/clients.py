@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
+    from types_boto3_sns import SNSClient
 
 # A function is billed while it waits: give up on a dead connection long before its own time-out.
 CONFIG = Config(
@@ -35,7 +36,13 @@ def sagemaker() -> "SageMakerClient":
     return boto3.client("sagemaker", config=CONFIG)
 
 
+@cache
+def sns() -> "SNSClient":
+    """The SNS client of this process."""
+    return boto3.client("sns", config=CONFIG)
+
+
 def forget() -> None:
     """Drop the clients, so that the next use makes them for another account or endpoint."""
-    for client in (s3, codepipeline, sagemaker):
+    for client in (s3, codepipeline, sagemaker, sns):
         client.cache_clear()
