@@ -196,8 +196,8 @@ class JsonPiece:
         for row in self.rows():
             if isinstance(row, Finding):
                 return None
-            for name in cells:
-                cells[name].append(row[1].get(name))
+            for name, texts in cells.items():
+                texts.append(row[1].get(name))
         try:
             return pa.table({name: self._column(name, texts) for name, texts in cells.items()})
         except (ValueError, pa.ArrowInvalid):

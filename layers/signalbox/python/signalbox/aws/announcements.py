@@ -3,7 +3,7 @@
 from signalbox.aws import clients
 from signalbox.intake import Arrival
 
-# Publish (API reference): a subject is ASCII, begins with a letter, and has fewer than 100 characters.
+# Publish (API reference): a subject is ASCII and has fewer than 100 characters.
 _SUBJECT_LIMIT = 99
 
 

@@ -1,4 +1,4 @@
-"""S3 and CodePipeline as data_intake uses them: read a version, keep a profile, move, open a gate."""
+"""S3 and CodePipeline for data_intake: read a version, keep a profile, move it, open a gate."""
 
 import io
 import json
@@ -80,7 +80,7 @@ def _read_range(arrived: Arrival, start: int, end: int) -> bytes:
 
 
 def opened(arrived: Arrival) -> BinaryIO:
-    """The object version as a seekable stream; reading raises ObjectMissingError when it is gone."""
+    """The object version as a seekable stream; a read raises ObjectMissingError if it is gone."""
     return io.BufferedReader(_ObjectVersion(arrived), RANGE_BYTES)
 
 
