@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from functions import approval_notifier, create_schema
+from functions import approval_notifier, create_schema, data_intake
 from signalbox.aws import clients
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/signalbox-dev-job",
     "HOSTING_ROLE_ARN": "arn:aws:iam::123456789012:role/signalbox-dev-hosting",
     "KMS_KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/1a2b3c4d-5e6f-7a8b-9c0d-1e2f3a4b5c6d",
+    "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:signalbox-dev-notifications",
     "IMAGE_URI": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
 }
 
@@ -235,6 +236,7 @@ def world(aws: Any) -> Iterator[World]:
     clients.forget()
     create_schema._platform.cache_clear()
     approval_notifier._settings.cache_clear()
+    data_intake._settings.cache_clear()
     s3 = clients.s3()
     for bucket in (ARTIFACTS, WORKFLOW):
         s3.create_bucket(Bucket=bucket)

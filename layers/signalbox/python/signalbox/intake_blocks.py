@@ -16,6 +16,7 @@ from signalbox.intake_rules import Finding, Rule
 
 BLOCK_BYTES = 2 * 1024 * 1024
 LONGEST_ROW_BYTES = 32 * 1024 * 1024
+FIELD = "field "  # with its number: the name of a column whose name is not known
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -50,14 +51,10 @@ def blocks(
         if len(rest) > LONGEST_ROW_BYTES:
             raise DataRefused(_endless(file, row + content.count(b"\n", 0, cut)))
         if cut:
-            block = Block(content[:cut], row)
-            _check_encoding(block, file)
-            yield block
-            row += block.content.count(b"\n")
+            yield from _readable(Block(content[:cut], row), file)
+            row += content.count(b"\n", 0, cut)
     if rest:
-        block = Block(rest, row)
-        _check_encoding(block, file)
-        yield block
+        yield from _readable(Block(rest, row), file)
 
 
 def _text(stream: BinaryIO, file: str, size_bytes: int) -> Iterator[bytes]:
@@ -79,21 +76,22 @@ def _text(stream: BinaryIO, file: str, size_bytes: int) -> Iterator[bytes]:
 
 
 def _decompressed(stream: BinaryIO, file: str, size_bytes: int) -> Iterator[bytes]:
-    lines = 0
+    lines, chunk = 0, bytearray()
     with gzip.GzipFile(fileobj=stream) as unpacked:
         while True:
             try:
-                chunk = unpacked.read(size_bytes)
+                part = unpacked.read1(size_bytes)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                what = "is a gzip file cut off or damaged" + (
-                    f" after {lines:,} lines" * (lines > 0)
-                )
-                advice = f"Upload the whole file again ({error})"
+                what = f"is a gzip file that is cut off or damaged ({error})"
+                advice = "Upload the whole file again"
                 raise DataRefused(Finding(Rule.FORMAT, file, what, advice, lines + 1)) from None
-            if not chunk:
+            lines += part.count(b"\n")
+            chunk += part
+            if len(chunk) >= size_bytes or (chunk and not part):
+                yield bytes(chunk)
+                chunk.clear()
+            if not part:
                 return
-            lines += chunk.count(b"\n")
-            yield chunk
 
 
 def _end_of_rows(content: bytes, is_quoted: bool) -> int:
@@ -113,22 +111,30 @@ def _endless(file: str, row: int) -> Finding:
     return Finding(Rule.FORMAT, file, what, "Correct the quotes of this row", row)
 
 
-def _check_encoding(block: Block, file: str) -> None:
-    if block.content.isascii():
-        if b"\0" in block.content:
-            row = block.first_row + block.content.count(b"\n", 0, block.content.find(b"\0"))
-            advice = "Upload plain text"
-            raise DataRefused(Finding(Rule.ENCODING, file, "holds a zero byte", advice, row))
+def _readable(block: Block, file: str) -> Iterator[Block]:
+    """The block; of one that is not all UTF-8 text the lines before, then raises DataRefused."""
+    position = _unreadable_byte(block.content)
+    if position is None:
+        yield block
         return
-    try:
-        block.content.decode()
-    except UnicodeDecodeError as error:
-        raise DataRefused(_not_utf_8(block, file, error.start)) from None
-
-
-def _not_utf_8(block: Block, file: str, position: int) -> Finding:
+    start = block.content.rfind(b"\n", 0, position) + 1
+    if start:
+        yield Block(block.content[:start], block.first_row)
+    line = block.content[start:position].decode()
+    field = len(next(csv.reader(io.StringIO(f"{line}x"))))
     row = block.first_row + block.content.count(b"\n", 0, position)
-    line = block.content[block.content.rfind(b"\n", 0, position) + 1 : position]
-    field = next(csv.reader(io.StringIO(line.decode() + "x")))
-    what = f"byte {block.content[position]:#04x} in field {len(field)} is not UTF-8"
-    return Finding(Rule.ENCODING, file, what, _SAVE_AS_UTF_8, row)
+    what = f"byte {block.content[position]:#04x} is not UTF-8 text"
+    raise DataRefused(Finding(Rule.ENCODING, file, what, _SAVE_AS_UTF_8, row, f"{FIELD}{field}"))
+
+
+def _unreadable_byte(content: bytes) -> int | None:
+    """Where the first byte is that is not text in UTF-8; a zero byte is none."""
+    if content.isascii():
+        zero = content.find(b"\0")
+        return None if zero < 0 else zero
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    zero = content.find(b"\0")
+    return None if zero < 0 else zero

@@ -237,11 +237,12 @@ def _missing(profile: Profile, expected: Expectation, file: str) -> Iterator[Fin
 
 
 def _constant_label(profile: Profile, expected: Expectation, file: str) -> Iterator[Finding]:
-    if expected.label is None or profile.rows < 2:
+    if expected.label is None or not expected.is_whole or profile.rows < 2:
         return
     values = profile.columns[expected.label].values
     if values is not None and len(values) < 2:
-        shown = str(next(iter(values), "nothing"))
+        only = next(iter(values), "nothing")
+        shown = f"{only:.15g}" if isinstance(only, float) else only
         what = f"is the label and the same in all {profile.rows:,} rows, so nothing can be learned"
         advice = "Upload data with at least two different labels"
         yield Finding(Rule.CONSTANT_LABEL, file, what, advice, None, expected.label, shown)

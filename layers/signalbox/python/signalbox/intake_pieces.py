@@ -10,12 +10,12 @@ import io
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from signalbox import json_documents
 from signalbox.errors import DataRefused
-from signalbox.intake_blocks import Block, blocks
+from signalbox.intake_blocks import FIELD, Block, blocks
 from signalbox.intake_rules import Expectation, Finding, Rule, header_findings
 from signalbox.manifest_sections import ColumnType, DataFormat
 
@@ -143,8 +143,22 @@ def _open_csv(stream: BinaryIO, expected: Expectation, file: str) -> Opened:
         names = [rule.name for rule in expected.columns] or _numbered(head)
         _require(_headless_findings(head, names, expected, file))
     shape = _shape(names, expected, file)
-    pieces = (CsvPiece(b, shape) for b in itertools.chain([first], rest) if b.content.strip())
+    following = _with_names(rest, names)
+    pieces = (CsvPiece(b, shape) for b in itertools.chain([first], following) if b.content.strip())
     return Opened(shape, pieces)
+
+
+def _with_names(rest: Iterator[Block], names: list[str]) -> Iterator[Block]:
+    """The blocks; a finding among them that knows only a field's number gets the column's name."""
+    try:
+        yield from rest
+    except DataRefused as refused:
+        raise DataRefused(*(_with_name(found, names) for found in refused.findings)) from None
+
+
+def _with_name(found: Finding, names: list[str]) -> Finding:
+    number = int((found.column or "").removeprefix(FIELD) or 0)
+    return replace(found, column=names[number - 1]) if 1 <= number <= len(names) else found
 
 
 def _first_fields(block: Block) -> list[str]:
@@ -162,7 +176,7 @@ def _without_first_row(block: Block) -> Block:
 
 
 def _numbered(fields: list[str]) -> list[str]:
-    return [f"field {number}" for number in range(1, len(fields) + 1)]
+    return [f"{FIELD}{number}" for number in range(1, len(fields) + 1)]
 
 
 def _headless_findings(

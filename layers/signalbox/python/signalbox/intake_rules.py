@@ -115,7 +115,10 @@ class ColumnRule:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a file must be like to belong to a workload; `columns` in the order of the manifest."""
+    """What a file must be like to belong to a workload; `columns` in the order of the manifest.
+
+    A file that is not the whole data set may be short and may hold one label only.
+    """
 
     format: DataFormat
     columns: tuple[ColumnRule, ...]
@@ -125,6 +128,7 @@ class Expectation:
     min_rows: int = 1
     max_missing_rate: float = 1.0
     max_duplicate_rate: float = 1.0
+    is_whole: bool = True
 
 
 def expectation(workload: Workload, part: Part) -> Expectation:
@@ -146,7 +150,8 @@ def _of_source(workload: Workload) -> Expectation:
         format=section.format,
         columns=tuple(columns),
         label=section.label,
-        min_rows=section.checks.min_rows,
+        min_rows=section.checks.min_rows if section.files == 1 else 1,
+        is_whole=section.files == 1,
         max_missing_rate=section.checks.max_missing_rate,
         max_duplicate_rate=section.checks.max_duplicate_rate,
     )
