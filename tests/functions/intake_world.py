@@ -22,6 +22,7 @@ class Uploads:
     run_id: str
     sequence: int = 0
     messages: list[dict[str, Any]] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
 
     def put(self, name: str, content: bytes, part: str = "source") -> dict[str, Any]:
         """Upload; the event that tells of it."""
