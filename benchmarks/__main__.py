@@ -29,7 +29,14 @@ from benchmarks.warm_laptop import NOOP, Run, WarmLaptop, metric_of, renamed, wa
 from signalbox_cli.sample_data import export
 
 DIABETES = REPOSITORY / "workloads" / "diabetes"
-HANDLERS = ("create_schema", "update_schema", "judge_model", "record_outcome", "approval_notifier")
+HANDLERS = (
+    "create_schema",
+    "update_schema",
+    "judge_model",
+    "record_outcome",
+    "approval_notifier",
+    "data_intake",
+)
 _METRIC = "regression_metrics.rmse.value"
 _AT_ONCE, _IN_A_ROW = 20, 50
 

@@ -2,8 +2,8 @@
 
     python intake_reader.py check|pandas|pyarrow|polars FILE MANIFEST
 
-`check` is data_intake's own, for which the process needs its layers and nothing else. The others are
-the same libraries as one would use them: pandas reads it all, pyarrow and polars stream it.
+`check` is data_intake's own; its process needs the function's layers and nothing else. The others
+are libraries as one would use them: pandas reads it all, pyarrow and polars stream it.
 """
 
 import json
@@ -15,8 +15,7 @@ from pathlib import Path
 
 def check(file: str, manifest_file: str) -> int:
     """The whole check with its profile, duplicates included."""
-    import data_intake  # the handler with all it imports  # noqa: F401
-
+    __import__("data_intake")  # the handler with all that it imports
     from signalbox import intake_check, intake_rules, manifest
 
     document = manifest.read_document(Path(manifest_file).read_bytes())
