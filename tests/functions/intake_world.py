@@ -80,7 +80,7 @@ class Uploads:
 
     def keys(self, prefix: str) -> list[str]:
         """Current keys under a prefix of the run."""
-        return [key for key in self.world.keys() if key.startswith(prefix)]
+        return [key for key in self.world.keys() if key.startswith(prefix)]  # noqa: SIM118
 
 
 def waiting_run(world: Any, workload: dict[str, str], author: dict[str, Any]) -> Uploads:
@@ -88,8 +88,8 @@ def waiting_run(world: Any, workload: dict[str, str], author: dict[str, Any]) ->
     world.put_archive({**workload, "manifest.json": json.dumps(author)})
     create_schema.handler(world.event("create_schema"), None)
     world.pipeline.answers.clear()
-    keys = [key for key in world.keys() if key.endswith("/manifest.json")]
-    uploads = Uploads(world, keys[0].split("/")[1])
+    keys = world.keys()
+    uploads = Uploads(world, next(k for k in keys if k.endswith("/manifest.json")).split("/")[1])
     clients.sns().meta.events.register_first(
         "before-call.sns.Publish", lambda params, **_: _publish(uploads, params)
     )

@@ -20,6 +20,7 @@ from signalbox.intake_profile import (
     ColumnPart,
     DistinctRows,
     Profile,
+    RowKeys,
     Sample,
     empty_columns,
     part_of,
@@ -95,6 +96,7 @@ class _Examination:
         numbers = [n for n in opened.shape.names if n in opened.shape.numbers]
         self._sample = Sample(numbers)
         self._distinct = DistinctRows()
+        self._row_keys = RowKeys(numbers)
         self._rows = 0
 
     def look_at(self, piece: Piece) -> _Examined:
@@ -105,7 +107,7 @@ class _Examination:
             found = tuple(islice(self._locate(piece), LISTED_FINDINGS))
             if found or table is None:
                 return _Examined(found or (self._unreadable(piece),))
-        return _Examined((), table, parts, DistinctRows.keys(piece.lines(), self._distinct.mask))
+        return _Examined((), table, parts, self._row_keys.of(table, self._distinct.mask))
 
     def _parts(self, table: "pa.Table") -> dict[str, ColumnPart]:
         return {
@@ -196,6 +198,8 @@ def _in_order(examination: _Examination, pieces: Iterator[Piece]) -> Iterator[_E
     with ThreadPoolExecutor(workers) as pool:
         under_way: deque[Future[_Examined]] = deque()
         try:
+            for piece in islice(pieces, 1):  # alone: it settles how rows are told apart
+                yield examination.look_at(piece)
             for piece in pieces:
                 under_way.append(pool.submit(examination.look_at, piece))
                 if len(under_way) > workers:

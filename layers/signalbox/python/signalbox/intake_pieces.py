@@ -35,9 +35,6 @@ class Piece(Protocol):
     def rows(self) -> Iterator[Row | Finding]:
         """Row number and cells as text, or what is wrong with the row as a whole."""
 
-    def lines(self) -> list[bytes]:
-        """One text per row; equal texts are equal rows."""
-
 
 @dataclass(frozen=True)
 class Shape:
@@ -126,9 +123,6 @@ class CsvPiece:
         what = f"has {found} fields instead of {wanted}"
         advice = "Give each column one field; quote a text that holds a comma"
         return Finding(Rule.FIELDS, self.shape.file, what, advice, row)
-
-    def lines(self) -> list[bytes]:
-        return self.block.content.split(b"\n")
 
 
 def _open_csv(stream: BinaryIO, expected: Expectation, file: str) -> Opened:
@@ -240,9 +234,6 @@ class JsonPiece:
             return Finding(Rule.FORMAT, self.shape.file, "is no JSON object", advice, number)
         return number, {name: _as_text(cell) for name, cell in value.items()}
 
-    def lines(self) -> list[bytes]:
-        return self.block.content.split(b"\n")
-
 
 def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
@@ -289,14 +280,6 @@ class ParquetPiece:
     def rows(self) -> Iterator[Row | Finding]:
         for number, row in enumerate(self.stored.to_pylist(), self.first_row):
             yield number, {name: None if v is None else str(v) for name, v in row.items()}
-
-    def lines(self) -> list[bytes]:
-        import pyarrow as pa
-        from pyarrow import csv as arrow_csv
-
-        table, text = self.table(), pa.BufferOutputStream()
-        arrow_csv.write_csv(table, text, arrow_csv.WriteOptions(include_header=False))
-        return bytes(text.getvalue()).split(b"\n")
 
 
 def _open_parquet(stream: BinaryIO, expected: Expectation, file: str) -> Opened:

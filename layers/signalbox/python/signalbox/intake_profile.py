@@ -72,6 +72,79 @@ class DistinctRows:
         return self.mask == 0
 
 
+class RowKeys:
+    """Keys of the rows of a table, for `DistinctRows`.
+
+    Where the numbers of a row tell most rows apart, they decide which rows are kept, for a whole
+    table at once; only the kept ones are written out as text. Otherwise every row is.
+    """
+
+    def __init__(self, numbers: list[str]) -> None:
+        self._numbers = numbers
+        self._decides_by_numbers: bool | None = None
+
+    def of(self, table: "pa.Table", mask: int) -> list[int]:
+        """The keys of the rows that are kept under a mask; the first table settles how."""
+        if self._decides_by_numbers is None:
+            self._decides_by_numbers = self._tell_apart(table)
+        if not self._decides_by_numbers:
+            return DistinctRows.keys(_texts(table), mask)
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        mixed = _mixed(table, self._numbers)
+        if mask:
+            kept = pc.equal(
+                pc.bit_wise_and(mixed, pa.scalar(mask, pa.uint64())), pa.scalar(0, pa.uint64())
+            )
+            chosen = pc.indices_nonzero(kept)
+            table, mixed = table.take(chosen), mixed.take(chosen)
+        return [
+            (low & 0xFFFFFFFF) | int.from_bytes(blake2b(text, digest_size=8).digest()) << 32
+            for low, text in zip(mixed.to_pylist(), _texts(table), strict=True)
+        ]
+
+    def _tell_apart(self, table: "pa.Table") -> bool:
+        import pyarrow.compute as pc
+
+        if not self._numbers or not table.num_rows:
+            return False
+        by_numbers = pc.count_distinct(_mixed(table, self._numbers)).as_py()
+        return bool(by_numbers * 2 >= len(set(_texts(table))))
+
+
+# An odd number whose bits look random: 2**64 divided by the golden ratio (Knuth, TAOCP 3, 6.4).
+_FACTOR = 0x9E3779B97F4A7C15
+_NO_NUMBER = -1.7e308  # stands for a missing cell
+
+
+def _mixed(table: "pa.Table", names: list[str]) -> Any:
+    """One 64-bit hash per row of its numbers' bits: multiplied, added, folded."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = None
+    for position, name in enumerate(names):
+        column = pc.fill_null(pa.concat_arrays(table[name].chunks), _NO_NUMBER)
+        factor = (_FACTOR * (2 * position + 1)) % 2**64
+        term = pc.multiply(column.view(pa.uint64()), pa.scalar(factor, pa.uint64()))
+        total = term if total is None else pc.add(total, term)
+    for shift in (32, 29, 32):
+        folded = pc.bit_wise_xor(total, pc.shift_right(total, pa.scalar(shift, pa.uint64())))
+        total = pc.multiply(folded, pa.scalar(_FACTOR, pa.uint64()))
+    return pc.bit_wise_xor(total, pc.shift_right(total, pa.scalar(32, pa.uint64())))
+
+
+def _texts(table: "pa.Table") -> list[bytes]:
+    """Each row as one text; a missing cell differs from an empty one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [pc.fill_null(column.cast(pa.string()), "\0") for column in table.columns]
+    joined = pc.binary_join_element_wise(*columns, "\x1f")
+    return [text.encode() for text in joined.to_pylist()]
+
+
 @dataclass(frozen=True)
 class ColumnPart:
     """What one piece holds in one column; `values` is None when they are too many."""
