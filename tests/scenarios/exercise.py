@@ -14,7 +14,8 @@ from signalbox_cli.errors import NotFoundError
 from signalbox_cli.releasing import release_archive
 from signalbox_cli.runs import RunView, find_run
 from signalbox_cli.sample_data import export
-from signalbox_cli.uploading import await_decision, upload
+from signalbox_cli.upload_decisions import await_decision
+from signalbox_cli.uploading import upload
 from tests.scenarios import exercise_mishaps, stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
