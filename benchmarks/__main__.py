@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import breakdown
+from benchmarks import breakdown, intake
 from benchmarks.by_hand import run_scripts
 from benchmarks.footprint import REPOSITORY, idle_memory_mb, import_ms, layer_folders, size_mb
 from benchmarks.report import Report
@@ -29,7 +29,14 @@ from benchmarks.warm_laptop import NOOP, Run, WarmLaptop, metric_of, renamed, wa
 from signalbox_cli.sample_data import export
 
 DIABETES = REPOSITORY / "workloads" / "diabetes"
-HANDLERS = ("create_schema", "update_schema", "judge_model", "record_outcome", "approval_notifier")
+HANDLERS = (
+    "create_schema",
+    "update_schema",
+    "judge_model",
+    "record_outcome",
+    "approval_notifier",
+    "data_intake",
+)
 _METRIC = "regression_metrics.rmse.value"
 _AT_ONCE, _IN_A_ROW = 20, 50
 
@@ -149,14 +156,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the rows there")
-    parser.add_argument("--only", nargs="*", choices=("run", "demo", "noop", "real", "sizes"))
+    parser.add_argument(
+        "--only", nargs="*", choices=("run", "demo", "noop", "real", "sizes", "intake")
+    )
     chosen = parser.parse_args(arguments)
-    wanted = set(chosen.only or ("sizes", "demo", "run", "noop", "real"))
+    wanted = set(chosen.only or ("sizes", "intake", "demo", "run", "noop", "real"))
     os.chdir(REPOSITORY)
     print(_machine(), flush=True)
     report = Report()
     if "sizes" in wanted:
         bench_sizes(report)
+    if "intake" in wanted:
+        intake.bench(report)
     if "demo" in wanted:
         bench_demo(report, chosen.repeats)
     _bench_served(report, wanted & {"run", "noop", "real"}, chosen.repeats)

@@ -28,6 +28,7 @@ from signalbox_cli.progress import Feed, follow, raise_for_outcome
 from signalbox_cli.releasing import release
 from signalbox_cli.runs import RunView, read_manifest
 from signalbox_cli.target import STATE_FOLDER, Target
+from signalbox_cli.upload_decisions import await_decision, opens_on_upload
 from signalbox_cli.uploading import check, upload
 
 _FOLDER = STATE_FOLDER / "demo"
@@ -167,7 +168,10 @@ class Demo:
     def _bring(self, target: Target, run: RunView, gate: str, file: Path) -> None:
         done = upload(target, run, gate, (file,))
         self._output.note(f"    uploaded {file.name} to {done.uris[0]}")
-        decide(target, run, gate, approve=True, reason=f"uploaded {file.name}")
+        if opens_on_upload(read_manifest(target, run), gate):
+            await_decision(target, run, done)
+        else:
+            decide(target, run, gate, approve=True, reason=f"uploaded {file.name}")
 
     def _report_model(
         self, target: Target, manifest: dict[str, Any], version: ModelVersion

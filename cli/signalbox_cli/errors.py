@@ -2,6 +2,7 @@
 
 CommandError               exit 1   anything else that went wrong, said plainly
 ├── NotFoundError          exit 1   no such run, gate, endpoint, file
+├── DataWasRefused         exit 1   a file does not match the manifest; the message says where
 ├── RunRefused             exit 3   the quality gates refused the model
 ├── RunFailed              exit 4   the run ended with a fault
 └── TargetUnreachableError exit 5   nobody answers, or the credentials are refused
@@ -16,6 +17,10 @@ class CommandError(Exception):
 
 class NotFoundError(CommandError):
     """What was asked for does not exist; the message says what does."""
+
+
+class DataWasRefused(CommandError):
+    """A data file was checked and cannot be used."""
 
 
 class RunRefused(CommandError):

@@ -27,6 +27,7 @@ _COMMANDS = {
     "models": "registry",
     "predict": "registry",
     "plan": "workloads",
+    "check": "workloads",
     "import": "workloads",
     "destroy": "environments",
 }
@@ -37,6 +38,7 @@ The usual way:
   signalbox up                                   serve the laptop's AWS; in another shell:
   signalbox release workloads/diabetes --local   start a run
   signalbox gates --local                        what waits, on whom, until when
+  signalbox check data.csv --workload workloads/diabetes
   signalbox upload data.csv --local              bring the data it waits for
   signalbox watch --local --until-gate           follow it to the next decision
   signalbox approve --local --reason "rmse 56 is good enough"

@@ -125,6 +125,9 @@ def _object_behind(
         target = _resolved(document, option)
         if "properties" in target:
             return target, "[]" if option is options[-1] else ""
+    values = value.get("additionalProperties")
+    if isinstance(values, dict) and "properties" in _resolved(document, values):
+        return _resolved(document, values), ".<name>"
     return None, ""
 
 

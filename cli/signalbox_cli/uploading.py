@@ -23,6 +23,7 @@ class Upload:
     gate: str
     uris: tuple[str, ...]
     size_bytes: int
+    versions: tuple[str, ...] = ()
 
 
 def gate_for_data(target: Target, name: str | None, *, inference: bool) -> tuple[RunView, str]:
@@ -90,13 +91,15 @@ def upload(target: Target, run: RunView, gate: str, files: tuple[Path, ...]) -> 
         raise NotFoundError(f"run {run.name} {run.place}; nothing would read an upload")
     for path in files:
         check(path, declared, gate)
-    bucket = target.wiring().workflow_bucket
-    uris = []
+    bucket, s3 = target.wiring().workflow_bucket, target.client("s3")
+    uris, versions = [], []
     for path in files:
         key = f"runs/{run.run_id}/{_FOLDERS[gate]}/{path.name}"
-        target.client("s3").upload_file(str(path), bucket, key)
+        s3.upload_file(str(path), bucket, key)
         uris.append(f"s3://{bucket}/{key}")
-    return Upload(gate, tuple(uris), sum(path.stat().st_size for path in files))
+        versions.append(s3.head_object(Bucket=bucket, Key=key)["VersionId"])
+    size_bytes = sum(path.stat().st_size for path in files)
+    return Upload(gate, tuple(uris), size_bytes, tuple(versions))
 
 
 def already_there(target: Target, run: RunView, gate: str, files: tuple[Path, ...]) -> list[str]:

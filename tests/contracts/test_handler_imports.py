@@ -24,6 +24,7 @@ HEAVY = {
     "jsonschema",
     "numpy",
     "pandas",
+    "pyarrow",
     "requests",
     "sklearn",
 }

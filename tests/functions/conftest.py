@@ -22,6 +22,7 @@ from moto import mock_aws
 from functions import (
     approval_notifier,
     create_schema,
+    data_intake,
     promotion_handler,
     update_schema,
     webhook_sender,
@@ -341,7 +342,13 @@ def _forget() -> None:
     clients.forget()
     webhook_posts.forget()
     create_schema._platform.cache_clear()
-    for function in (approval_notifier, promotion_handler, update_schema, webhook_sender):
+    for function in (
+        approval_notifier,
+        data_intake,
+        promotion_handler,
+        update_schema,
+        webhook_sender,
+    ):
         function._settings.cache_clear()
 
 

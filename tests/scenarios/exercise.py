@@ -14,6 +14,7 @@ from signalbox_cli.errors import NotFoundError
 from signalbox_cli.releasing import release_archive
 from signalbox_cli.runs import RunView, find_run
 from signalbox_cli.sample_data import export
+from signalbox_cli.upload_decisions import await_decision
 from signalbox_cli.uploading import upload
 from tests.scenarios import exercise_doors, exercise_mishaps, stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
@@ -67,15 +68,27 @@ def _release_on_arrival(served: Laptop, source: Path, inference: Path) -> None:
         Bucket=wiring.source_bucket, Key=wiring.source_key, Body=stories.archive(diabetes_files())
     )
     run = _await_gate(served, "UploadSourceData")
-    upload(served.target, run, "UploadSourceData", (source,))
-    decide(served.target, run, None, approve=True, reason="uploaded")
+    _bring(served, run, "UploadSourceData", source)
     run = _await_gate(served, "ApproveModel")
     decide(served.target, run, None, approve=True, reason="good")
     run = _await_gate(served, "UploadInferenceData")
-    upload(served.target, run, "UploadInferenceData", (inference,))
-    decide(served.target, run, None, approve=True, reason="uploaded")
+    _bring(served, run, "UploadInferenceData", inference)
     ended = stories.await_end(served, run.execution_id)
     assert ended.status == "Succeeded", ended.error
+
+
+def _bring(served: Laptop, run: RunView, gate: str, file: Path) -> None:
+    """A bad file is quarantined, the good one after it opens the gate."""
+    wiring, s3 = served.target.wiring(), served.target.client("s3")
+    folder = "source" if gate == "UploadSourceData" else "inference"
+    bad = f"runs/{run.run_id}/{folder}/bad.csv"
+    s3.put_object(Bucket=wiring.workflow_bucket, Key=bad, Body=b"")
+    s3.put_object(Bucket=wiring.workflow_bucket, Key="runs/unknown/source/x.csv", Body=b"x\n")
+    deadline = time.monotonic() + 30
+    while bad in stories.objects_under(served, bad):
+        assert time.monotonic() < deadline, "the bad file was not moved"
+        time.sleep(0.05)
+    await_decision(served.target, run, upload(served.target, run, gate, (file,)))
 
 
 def _await_gate(served: Laptop, gate: str) -> RunView:

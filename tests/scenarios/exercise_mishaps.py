@@ -35,7 +35,8 @@ def walk(served: Laptop, files: Mapping[str, str], options: dict[str, Any]) -> N
     _measure_nothing(served)
     _win_the_race_for_the_group(served)
     _stop_each_kind_of_job(served, files, options)
-    _fail_the_notifier(served)
+    for function in ("approval-notifier", "data-intake"):
+        _fail(served, function)
     _reject_in_the_registry_unheard(served)
 
 
@@ -187,10 +188,10 @@ def _stop_while(
     assert stories.await_end(served, execution_id).status == "Failed"
 
 
-def _fail_the_notifier(served: Laptop) -> None:
+def _fail(served: Laptop, function: str) -> None:
     """An event that cannot be understood ends in the dead-letter queue, by the function's role."""
     served.target.client("lambda").invoke(
-        FunctionName=f"{served.target.prefix}-approval-notifier",
+        FunctionName=f"{served.target.prefix}-{function}",
         InvocationType="Event",
         Payload=b'{"detail": "not an event"}',
     )

@@ -19,6 +19,7 @@ _FUNCTION_ROLES = ", ".join(
         "ApprovalNotifier",
         "PromotionHandler",
         "WebhookSender",
+        "DataIntake",
     )
 )
 _KINDS = {"kms": "EncryptionKey", "sns": "NotificationTopic", "sqs": "DeadLetterQueue"}

@@ -89,14 +89,13 @@ def test_a_run_from_release_to_an_endpoint_with_the_stock_aws_cli(
     )  # fmt: skip
     execution = started["pipelineExecutionId"]
 
-    token, action = shell.await_gate(wiring.pipeline, execution, "UploadSourceData")
+    _, action = shell.await_gate(wiring.pipeline, execution, "UploadSourceData")
     actions = shell.aws(
         "codepipeline", "list-action-executions", "--pipeline-name", wiring.pipeline,
         "--filter", f"pipelineExecutionId={execution}",
     )["actionExecutionDetails"]  # fmt: skip
     variables = next(a for a in actions if a["stageName"] == "Prepare")["output"]["outputVariables"]
     shell.aws("s3", "cp", str(files.source), f"{variables['source_uri'].rstrip('/')}/data.csv")
-    shell.approve(wiring.pipeline, "UploadSourceData", token)
 
     token, _ = shell.await_gate(wiring.pipeline, execution, "ApproveModel")
     assert action["actionName"] == "UploadSourceData"

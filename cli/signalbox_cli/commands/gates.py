@@ -6,8 +6,9 @@ import click
 
 from signalbox_cli.deciding import decide
 from signalbox_cli.options import Session, with_session
-from signalbox_cli.runs import GATES, RunView, find_run
-from signalbox_cli.uploading import already_there, gate_for_data, upload
+from signalbox_cli.runs import GATES, RunView, find_run, read_manifest
+from signalbox_cli.upload_decisions import await_decision, opens_on_upload
+from signalbox_cli.uploading import Upload, already_there, gate_for_data, upload
 
 
 @click.command("upload", short_help="Check files and bring them to the run that waits for data.")
@@ -21,15 +22,19 @@ from signalbox_cli.uploading import already_there, gate_for_data, upload
 @click.option("--inference", is_flag=True, help="These are rows to predict, not to train on.")
 @click.option(
     "--approve/--no-approve",
-    default=True,
-    show_default=True,
-    help="Open the gate that waits for this data once it is in place.",
+    default=None,
+    help="Open the gate by hand, or neither open it nor wait until data_intake has. Without "
+    "either, a gate that is on-upload opens by itself and every other waits for a person.",
 )
 @with_session
 def upload_command(
-    session: Session, files: tuple[Path, ...], run_name: str | None, inference: bool, approve: bool
+    session: Session,
+    files: tuple[Path, ...],
+    run_name: str | None,
+    inference: bool,
+    approve: bool | None,
 ) -> None:
-    """Bring FILES to the run that waits for data, after checking them against its manifest.
+    """Bring FILES to the run that waits for data, and wait until they are checked.
 
     CSV files are read to their end first: columns, encoding, compression. If one of them is wrong,
     none is uploaded. The run reads everything that was uploaded to it, earlier files included.
@@ -45,14 +50,24 @@ def upload_command(
     others = already_there(session.target, run, gate, files)
     if others:
         session.output.note(f"The run also reads what was there before: {', '.join(others)}")
-    opened = approve and run.waiting_gate == gate
-    if opened:
-        names = ", ".join(path.name for path in files)
-        decide(session.target, run, gate, approve=True, reason=f"uploaded {names}")
+    is_open = _open_after(session, run, done, approve)
+    if is_open:
         session.output.say(f"Opened {gate} of run {run.run_id}")
     elif run.waiting_gate == gate:
         session.output.hint(f"Open the gate with: signalbox approve {gate}{session.flag}")
-    session.output.result({"runId": run.run_id, "gate": gate, "uris": done.uris, "opened": opened})
+    session.output.result({"runId": run.run_id, "gate": gate, "uris": done.uris, "opened": is_open})
+
+
+def _open_after(session: Session, run: RunView, done: Upload, approve: bool | None) -> bool:
+    """Whether the gate that waited for the upload is open now."""
+    if approve and run.waiting_gate == done.gate:
+        names = ", ".join(uri.rpartition("/")[2] for uri in done.uris)
+        decide(session.target, run, done.gate, approve=True, reason=f"uploaded {names}")
+        return True
+    if approve is not None or not opens_on_upload(read_manifest(session.target, run), done.gate):
+        return False
+    after = await_decision(session.target, run, done)
+    return run.waiting_gate == done.gate and after.waiting_gate != done.gate
 
 
 def _decide(

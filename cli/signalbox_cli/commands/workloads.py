@@ -1,4 +1,4 @@
-"""plan, import."""
+"""plan, check, import."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any
 import click
 from rich.markup import escape
 
+from signalbox_cli.checking import check_files
 from signalbox_cli.console import Output
-from signalbox_cli.errors import CommandError
+from signalbox_cli.errors import CommandError, DataWasRefused
 from signalbox_cli.options import app_option, environment_option, json_option
 from signalbox_cli.planning import Plan, plan
 from signalbox_cli.releasing import run_options
@@ -78,6 +79,42 @@ def _by_section(defaults: dict[str, Any]) -> dict[str, str]:
             text = value if isinstance(value, str) else json.dumps(value)
             lines.setdefault(section, []).append(f"{name.replace('/', '.')} {text}".strip())
     return {section: ", ".join(values) for section, values in lines.items()}
+
+
+@click.command("check", short_help="Check data files by the rules of their arrival.")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--workload",
+    "folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder with the manifest that the data must match.",
+)
+@click.option("--inference", is_flag=True, help="These are rows to predict, not to train on.")
+@json_option
+def check_command(*, files: tuple[Path, ...], folder: Path, inference: bool, as_json: bool) -> None:
+    """Check FILES as data_intake checks them when they are uploaded; nothing is uploaded.
+
+    \b
+    signalbox check data.csv --workload workloads/diabetes
+    """
+    output = Output(as_json=as_json)
+    checked = check_files(files, folder, inference=inference)
+    for file in checked:
+        for sentence in file.findings:
+            output.say(f"[red]✗[/red] {escape(sentence)}")
+        if file.is_accepted:
+            counted = "" if file.rows is None else f": {file.rows:,} rows"
+            output.say(f"[green]✓[/green] {escape(file.name)}{counted}")
+    output.result({file.name: file.document() for file in checked})
+    refused = sum(not file.is_accepted for file in checked)
+    if refused:
+        raise DataWasRefused(f"{refused} of {len(checked)} files cannot be used with {folder}")
 
 
 @click.command("import", short_help="Convert a flat manifest of 2023.")

@@ -7,6 +7,7 @@ SignalboxError
 │   └── NewerSchemaVersionError   written for a later Signalbox
 ├── WorkloadArchiveError      an archive is unsafe, too large, or holds no such workload
 ├── DatasetError              data does not match the manifest
+│   └── DataRefused               uploaded data cannot be read any further; has its findings
 ├── ObjectMissingError        an S3 object that was named is not there
 ├── ObjectTooLargeError       an S3 object is above the bound its reader set
 ├── WriteContendedError       a document kept changing under a bounded number of attempts
@@ -24,6 +25,8 @@ SignalboxError
 Faults end in `Error`; the others are outcomes that the state machines branch on by class name.
 Imports nothing of the project.
 """
+
+from typing import Any
 
 
 class SignalboxError(Exception):
@@ -59,6 +62,14 @@ class WorkloadArchiveError(SignalboxError):
 
 class DatasetError(SignalboxError):
     """Data does not match what the manifest says about it."""
+
+
+class DataRefused(DatasetError):
+    """Uploaded data cannot be read on; `findings` say where and why."""
+
+    def __init__(self, *findings: Any) -> None:
+        self.findings = findings
+        super().__init__("; ".join(finding.sentence() for finding in findings))
 
 
 class ObjectMissingError(SignalboxError):

@@ -227,6 +227,35 @@ class QueueBatch(_FromAws):
     records: list[QueueRecord] = Field(alias="Records", min_length=1)
 
 
+class BucketOfEvent(_FromAws):
+    """The bucket of an S3 event."""
+
+    name: str
+
+
+class CreatedObject(_FromAws):
+    """The object of an S3 event; the key is as it is, not URL-encoded."""
+
+    key: str
+    version_id: str = Field(alias="version-id", min_length=1)
+    size_bytes: int = Field(0, alias="size")
+    etag: str = ""
+    sequencer: str = ""
+
+
+class CreatedDetail(_FromAws):
+    """The detail of `Object Created`."""
+
+    bucket: BucketOfEvent
+    object: CreatedObject
+
+
+class ObjectCreated(_FromAws):
+    """An object, or a version of one, was put into a bucket."""
+
+    detail: CreatedDetail
+
+
 class OutcomeReport(Document):
     """What a state machine tells record_outcome."""
 

@@ -176,7 +176,7 @@ def _unknown_key(location: tuple[int | str, ...]) -> str:
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[Document] = AuthorManifest
     for part in location:
-        if isinstance(part, str):
+        if isinstance(part, str) and part in _aliases(model):  # else a name that the author chose
             model = _submodel(model, part)
     return sorted(_aliases(model))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from signalbox.errors import ManifestError
 from signalbox.json_documents import JsonObject, pointer
 from signalbox.manifest import AuthorManifest, Workload
-from signalbox.manifest_sections import GateRule, InferenceMode
+from signalbox.manifest_sections import ColumnChecks, ColumnType, GateRule, InferenceMode
 
 # CreateTrainingJob: HyperParameters values (API reference, read 2026-11-20).
 HYPERPARAMETER_VALUE_LIMIT = 2500
@@ -111,6 +111,29 @@ def _transform_fits(workload: Workload) -> Iterable[str]:
         )
 
 
+def _data_checks_fit(workload: Workload) -> Iterable[str]:
+    data = workload.data
+    known = {*data.columns, *([data.label] if data.label else [])}
+    for name, limits in data.checks.columns.items():
+        where = pointer(("data", "checks", "columns", name))
+        if name not in known:
+            yield f"{where}: no such column; declared are: {', '.join(sorted(known)) or 'none'}"
+        if limits.min is not None and limits.max is not None and limits.min > limits.max:
+            yield f"{where}: min {limits.min} is above max {limits.max}; no value could pass"
+        yield from _limits_fit_the_type(where, name, limits, workload)
+
+
+def _limits_fit_the_type(
+    where: str, name: str, limits: ColumnChecks, workload: Workload
+) -> Iterable[str]:
+    kind = workload.data.columns.get(name)
+    is_bounded = limits.min is not None or limits.max is not None
+    if kind is not None and kind is not ColumnType.NUMBER and is_bounded:
+        yield f"{where}: min and max are for numbers, the column holds {kind}"
+    if kind is ColumnType.NUMBER and limits.categories is not None:
+        yield f"{where}: categories are for a category column, this one holds numbers"
+
+
 CHECKS: tuple[Check, ...] = (
     _gates_bound_something,
     _model_is_not_approved_by_an_upload,
@@ -119,4 +142,5 @@ CHECKS: tuple[Check, ...] = (
     _environment_is_free,
     _channels_differ,
     _transform_fits,
+    _data_checks_fit,
 )

@@ -27,6 +27,7 @@ StandingData = Annotated[str, Field(pattern=r"^datasets(/[A-Za-z0-9_=-][A-Za-z0-
 ContentType = Annotated[str, Field(min_length=1, max_length=256)]
 MaxRuntime = Annotated[int, Field(ge=1, le=432_000)]
 VolumeSize = Annotated[int, Field(ge=1, le=16_384)]
+Rate = Annotated[float, Field(ge=0, le=1)]
 InstanceCount = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -42,6 +43,8 @@ class DataFormat(StrEnum):
     """How the data files are written."""
 
     CSV = "csv"
+    JSON_LINES = "json-lines"
+    PARQUET = "parquet"
     OTHER = "other"
 
 
@@ -84,17 +87,51 @@ class Section(Document):
     model_config = ConfigDict(validate_by_name=False)
 
 
+class ColumnChecks(Section):
+    """What the values of one column must keep to."""
+
+    min: float | None = Field(None, description="Smallest accepted number")
+    max: float | None = Field(None, description="Largest accepted number")
+    categories: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="The only accepted values, as they are written in the file"
+    )
+
+
+class DataChecks(Section):
+    """What uploaded training data must keep to before the gate opens."""
+
+    min_rows: Annotated[int, Field(ge=1)] = Field(1, description="Fewest rows of the data set")
+    max_missing_rate: Rate = Field(
+        0.5, description="Largest accepted part of missing cells in a declared column"
+    )
+    max_duplicate_rate: Rate = Field(
+        0.2, description="Largest accepted part of rows that repeat another row of the file"
+    )
+    columns: dict[Annotated[str, Field(min_length=1)], ColumnChecks] = Field(
+        {}, description="Bounds and categories of single columns"
+    )
+
+
 class DataSection(Section):
     """What the data looks like."""
 
     format: Annotated[DataFormat, Chosen] = Field(
-        DataFormat.CSV, description="`csv` is checked before it is used; `other` is not looked into"
+        DataFormat.CSV,
+        description="`csv`, `json-lines` and `parquet` are checked before they are used; "
+        "`other` is not looked into",
     )
     label: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="The column to predict; absent from inference data"
     )
     columns: dict[Annotated[str, Field(min_length=1)], Annotated[ColumnType, Chosen]] = Field(
         {}, description="The columns and what they hold, in the order of the inference data"
+    )
+    checks: DataChecks = Field(
+        default_factory=lambda: DataChecks.model_validate({}),
+        description="What uploaded training data must keep to before the gate opens",
+    )
+    files: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="How many files make the data set: the gate opens by itself with the last"
     )
     source: StandingData | None = Field(
         None,

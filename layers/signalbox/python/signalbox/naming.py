@@ -78,3 +78,13 @@ def run_prefix(run: str) -> str:
 def manifest_key(run: str) -> str:
     """The key of a run's manifest."""
     return f"{run_prefix(run)}/manifest.json"
+
+
+def profile_key(run: str) -> str:
+    """The key of the profiles of a run's data."""
+    return f"{run_prefix(run)}/report/data-profile.json"
+
+
+def quarantine_key(run: str, part: str, version_id: str, name: str) -> str:
+    """The key that one refused object version is moved to."""
+    return f"quarantine/{run}/{part}/{version_id}/{name}"

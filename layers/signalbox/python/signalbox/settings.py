@@ -55,6 +55,12 @@ class WebhookSettings(Settings):
     webhook_secret_arn: Arn
 
 
+class IntakeSettings(RunSettings):
+    """Whom data_intake tells about bad data."""
+
+    notification_topic_arn: Arn
+
+
 class PlatformSettings(RunSettings):
     """What an environment gives every run."""
 

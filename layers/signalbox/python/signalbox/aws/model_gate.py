@@ -6,7 +6,7 @@ waits. Whatever arrives again or late finds both sides settled and does nothing.
 """
 
 from signalbox import decisions, gates, registration
-from signalbox.aws import pipeline, registry
+from signalbox.aws import intake, pipeline, registry
 from signalbox.aws.actions import ActionRun
 from signalbox.aws.pipeline import Decision
 from signalbox.aws.registry import Approval, ModelVersion
@@ -17,7 +17,7 @@ from signalbox.manifest_resolved import ResolvedManifest
 
 def settled(gate: Gate, manifest: ResolvedManifest) -> tuple[bool, str] | None:
     """Whether a gate that waits is decided already, how, and why; None when a person is needed."""
-    reason = gates.opens_by_itself(gate, manifest.workload)
+    reason = gates.opens_by_itself(gate, manifest.workload) or intake.reason_to_open(gate, manifest)
     if reason is not None:
         return True, reason
     if gate is not Gate.APPROVE_MODEL:

@@ -1,0 +1,249 @@
+"""data_intake: good data opens its gate, bad data is moved away and people are told, once each."""
+
+import gzip
+import json
+
+import pytest
+
+from functions import data_intake
+from signalbox.aws import intake as data
+from signalbox.errors import EventError
+from tests.functions.intake_world import BAD, BUCKET, GOOD, OTHER_GOOD, waiting_run
+
+
+@pytest.fixture
+def run(world, workload, author):
+    """A run that waits for training data."""
+    author["data"] |= {"columns": {"age": "number"}, "label": "target"}
+    return waiting_run(world, workload, author)
+
+
+def test_good_data_opens_the_gate_and_says_with_what(run):
+    outcome = run.upload("data.csv", GOOD)
+
+    assert outcome == "accepted, gate made"
+    (approval,) = run.approvals
+    assert approval["result"] == {
+        "status": "Approved",
+        "summary": "Opened by Signalbox: data.csv, 40 rows, checked and accepted.",
+    }
+    (entry,) = run.history()
+    assert (entry["phase"], entry["status"]) == ("source-data", "accepted")
+    assert (entry["detail"]["file"], entry["detail"]["rows"]) == ("data.csv", 40)
+    assert entry["detail"]["digest"].startswith("sha256:")
+    assert run.messages == []
+
+
+def test_the_profile_of_good_data_is_kept(run):
+    run.upload("data.csv", GOOD)
+
+    profile = run.profiles()["source/data.csv"]
+    assert profile["rows"] == 40
+    age = profile["columns"]["age"]
+    # 20..59: the quantiles of 40 consecutive numbers, interpolated linearly.
+    assert (age["type"], age["missing"], age["min"], age["max"]) == ("number", 0, 20, 59)
+    assert age["quantiles"]["0.5"] == 39.5
+    assert age["distinct"] == 40
+    assert sum(age["histogram"]["counts"]) == 40
+
+
+def test_bad_data_is_moved_with_its_findings_and_people_are_told(run):
+    outcome = run.upload("data.csv", BAD)
+
+    assert outcome == "quarantined"
+    assert run.approvals == []
+    (entry,) = run.history()
+    assert entry["status"] == "quarantined"
+    place = f"quarantine/{run.run_id}/source/{entry['detail']['versionId']}/data.csv"
+    assert run.keys("quarantine/") == [place, f"{place}.findings.json"]
+    assert run.keys(f"runs/{run.run_id}/source/") == []
+    assert run.world.s3.get_object(Bucket=BUCKET, Key=place)["Body"].read() == BAD
+    stored = run.world.s3.get_object(Bucket=BUCKET, Key=f"{place}.findings.json")["Body"].read()
+    (finding,) = json.loads(stored)["findings"]
+    assert (finding["row"], finding["column"], finding["value"]) == (3, "age", "old")
+    (message,) = run.messages
+    assert run.run_id in message["Subject"]
+    assert 'row 3, column "age": "old" is no number' in message["Message"]
+
+
+def test_a_good_file_after_a_bad_one_opens_the_gate(run):
+    run.upload("data.csv", BAD)
+
+    assert run.upload("data.csv", GOOD) == "accepted, gate made"
+    assert len(run.approvals) == 1
+
+
+def test_a_bad_file_beside_a_good_one_does_not_shut_it_out(run):
+    """Whichever is decided last: the bad one has left, all that remains is accepted."""
+    bad, good = run.put("b.csv", BAD), run.put("a.csv", GOOD)
+
+    assert run.deliver(good) == "accepted, gate left as it is"
+    assert run.deliver(bad) == "quarantined"
+    assert len(run.approvals) == 1
+
+
+def test_the_same_event_again_changes_nothing(run):
+    good, bad = run.put("a.csv", GOOD), run.put("b.csv", BAD)
+    for event in (good, bad):
+        run.deliver(event)
+    before = run.world.manifest(run.run_id)
+
+    assert run.deliver(good) == "accepted, gate left as it is"
+    assert run.deliver(bad) == "quarantined before"
+    assert run.world.manifest(run.run_id) == before
+    assert len(run.approvals) == len(run.messages) == 1
+
+
+def test_data_before_its_gate_opens_it_when_it_begins_to_wait(run):
+    run.gate_waits(is_there=False)
+
+    assert run.upload("data.csv", GOOD) == "accepted, gate left as it is"
+    run.gate_waits()
+    assert run.notify() == "opening made"
+    assert "40 rows" in run.approvals[0]["result"]["summary"]
+
+
+def test_an_accepted_file_that_was_overwritten_since_opens_nothing(run):
+    run.gate_waits(is_there=False)
+    run.upload("data.csv", GOOD)
+    newer = run.put("data.csv", BAD)
+    run.gate_waits()
+
+    assert run.notify() == "waits for a person"
+    run.deliver(newer)
+    assert len(run.approvals) == 1, "the accepted version is current again"
+
+
+def test_versions_that_come_in_the_wrong_order_are_each_judged_for_themselves(run):
+    older, newer = run.put("data.csv", BAD), run.put("data.csv", OTHER_GOOD)
+
+    assert run.deliver(newer) == "accepted, gate made"
+    assert run.deliver(older) == "quarantined"
+    assert run.profiles()["source/data.csv"]["rows"] == 25
+
+
+def test_an_older_profile_does_not_replace_a_newer_one(run):
+    older, newer = run.put("data.csv", GOOD), run.put("data.csv", OTHER_GOOD)
+    run.deliver(newer)
+    run.deliver(older)
+
+    assert run.profiles()["source/data.csv"]["rows"] == 25
+
+
+def test_a_manual_gate_stays_with_people(world, workload, author):
+    author["approvals"] = {"uploadSourceData": "manual"}
+    run = waiting_run(world, workload, author)
+
+    assert run.upload("data.csv", GOOD) == "accepted, gate left as it is"
+    assert run.approvals == []
+    assert run.notify() == "waits for a person"
+
+
+def test_data_into_a_run_that_has_moved_on_is_judged_and_opens_nothing(run):
+    run.world.pipeline.gate_status = "Succeeded"
+
+    assert run.upload("data.csv", GOOD) == "accepted, gate left as it is"
+    assert run.upload("more.csv", BAD) == "quarantined"
+    assert run.approvals == []
+
+
+def test_a_data_set_of_several_files_opens_with_the_last(world, workload, author):
+    author["data"] |= {"files": 2, "checks": {"minRows": 60}}
+    run = waiting_run(world, workload, author)
+
+    assert run.upload("a.csv", GOOD) == "accepted, gate left as it is"
+    assert run.upload("b.csv", OTHER_GOOD) == "accepted, gate made"
+    assert "a.csv, b.csv, 65 rows" in run.approvals[0]["result"]["summary"]
+
+
+def test_several_files_with_too_few_rows_together_open_nothing(world, workload, author):
+    author["data"] |= {"files": 2, "checks": {"minRows": 66}}
+    run = waiting_run(world, workload, author)
+    run.upload("a.csv", GOOD)
+    run.upload("b.csv", OTHER_GOOD)
+
+    assert run.approvals == []
+
+
+def test_rows_to_predict_carry_no_header_and_no_label(run):
+    run.gate_waits("UploadInferenceData")
+
+    assert run.upload("labelled.csv", b"30,1.5\n", "inference") == "quarantined"
+    assert run.upload("header.csv", b"age\n30\n", "inference") == "quarantined"
+    assert run.upload("rows.csv", b"30\n30\n", "inference") == "accepted, gate made"
+    assert [e["phase"] for e in run.history()] == ["inference-data"] * 3
+
+
+def test_a_gzip_file_that_was_cut_off_is_refused(run):
+    run.upload("data.csv.gz", gzip.compress(GOOD * 50)[:-20])
+
+    assert "gzip" in run.history()[0]["detail"]["findings"][0]
+
+
+@pytest.mark.parametrize("key", ["runs/x/source/", "runs/x/preprocess/1/source/y.csv", "a/b.csv"])
+def test_what_is_no_data_of_a_run_is_left_alone(run, key):
+    event = run.put("data.csv", GOOD)
+    event["detail"]["object"]["key"] = key
+
+    assert run.deliver(event) == "not data of a run"
+
+
+def test_data_of_a_run_that_nobody_knows_is_left_alone(run):
+    event = run.put("data.csv", GOOD)
+    event["detail"]["object"]["key"] = "runs/unknown/source/data.csv"
+
+    assert run.deliver(event).startswith("gone: s3://")
+
+
+def test_a_version_that_was_deleted_before_its_event_is_left_alone(run):
+    event = run.put("data.csv", GOOD)
+    version = event["detail"]["object"]["version-id"]
+    run.world.s3.delete_object(
+        Bucket=BUCKET, Key=event["detail"]["object"]["key"], VersionId=version
+    )
+
+    assert run.deliver(event).startswith("gone: s3://")
+    assert run.history() == []
+
+
+def test_a_delivery_that_broke_off_before_people_were_told_is_made_good(run, monkeypatch):
+    """The decision is recorded, the message is not out: the next delivery sends it."""
+
+    def broken(*_: object) -> None:
+        raise ConnectionError("no answer")
+
+    bad = run.put("data.csv", BAD)
+    monkeypatch.setattr(data_intake.announcements, "announce_quarantine", broken)
+    with pytest.raises(ConnectionError):
+        run.deliver(bad)
+    monkeypatch.undo()
+    with pytest.raises(EventError, match="by another delivery"):
+        run.deliver(bad)
+    monkeypatch.setattr(data_intake.intake, "TELLING", data_intake.intake.TELLING * 0)
+
+    assert run.deliver(bad) == "quarantined"
+    assert len(run.messages) == 1
+    assert run.keys(f"runs/{run.run_id}/source/") == []
+
+
+def test_a_large_object_is_read_in_ranges(run):
+    asked = []
+    run.world.s3.meta.events.register(
+        "before-call.s3.GetObject",
+        lambda params, **_: asked.append((params["url_path"], params["headers"].get("Range"))),
+    )
+    large = GOOD + b"".join(b"%d.125,%d\n" % (i, i) for i in range(600_000))
+
+    assert run.upload("data.csv", large) == "accepted, gate made"
+    ranges = [span for path, span in asked if "manifest.json" not in path]
+    assert len(large) > data.RANGE_BYTES
+    assert ranges[0] == f"bytes=0-{data.RANGE_BYTES - 1}"
+    assert ranges[1].startswith(f"bytes={data.RANGE_BYTES}-")
+
+
+def test_an_event_without_a_version_is_refused_by_name(run):
+    event = run.put("data.csv", GOOD)
+    del event["detail"]["object"]["version-id"]
+
+    with pytest.raises(EventError, match="version-id: Field required"):
+        run.deliver(event)
