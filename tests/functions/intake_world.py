@@ -84,7 +84,7 @@ class Uploads:
 
 
 def waiting_run(world: Any, workload: dict[str, str], author: dict[str, Any]) -> Uploads:
-    """A run released with this manifest, at its first gate; messages are kept."""
+    """A run released with this manifest, at its first gate; messages of refused data are kept."""
     world.put_archive({**workload, "manifest.json": json.dumps(author)})
     create_schema.handler(world.event("create_schema"), None)
     world.pipeline.answers.clear()
@@ -100,5 +100,7 @@ def waiting_run(world: Any, workload: dict[str, str], author: dict[str, Any]) ->
 def _publish(uploads: Uploads, params: dict[str, Any]) -> Any:
     from types import SimpleNamespace
 
-    uploads.messages.append(dict(params["body"]))
+    # Whoever waits at the gate is asked as well; that is approval_notifier's matter.
+    if "was refused" in params["body"]["Subject"]:
+        uploads.messages.append(dict(params["body"]))
     return SimpleNamespace(status_code=200), {"MessageId": "1"}

@@ -109,7 +109,7 @@ def test_an_accepted_file_that_was_overwritten_since_opens_nothing(run):
     newer = run.put("data.csv", BAD)
     run.gate_waits()
 
-    assert run.notify() == "waits for a person"
+    assert run.notify() == "ours to send"
     run.deliver(newer)
     assert len(run.approvals) == 1, "the accepted version is current again"
 
@@ -136,7 +136,7 @@ def test_a_manual_gate_stays_with_people(world, workload, author):
 
     assert run.upload("data.csv", GOOD) == "accepted, gate left as it is"
     assert run.approvals == []
-    assert run.notify() == "waits for a person"
+    assert run.notify() == "ours to send"
 
 
 def test_data_into_a_run_that_has_moved_on_is_judged_and_opens_nothing(run):
