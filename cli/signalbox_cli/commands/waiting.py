@@ -38,7 +38,7 @@ def _row(gate: WaitingGate) -> tuple[str, ...]:
     )
 
 
-@click.command("explain")
+@click.command("explain", short_help="Where a run stands, why, and what comes next.")
 @click.argument("run", required=False)
 @with_session
 def explain_command(session: Session, run: str | None) -> None:
