@@ -11,7 +11,14 @@ from tests.scenarios.iam_evidence import Narrowing
 _ACTION = re.compile(r"`([a-z0-9-]+:\w+)`")
 _FUNCTION_ROLES = ", ".join(
     f"{name}Role"
-    for name in ("CreateSchema", "UpdateSchema", "JudgeModel", "RecordOutcome", "ApprovalNotifier")
+    for name in (
+        "CreateSchema",
+        "UpdateSchema",
+        "JudgeModel",
+        "BuildReport",
+        "RecordOutcome",
+        "ApprovalNotifier",
+    )
 )
 _KINDS = {"kms": "EncryptionKey", "sns": "NotificationTopic", "sqs": "DeadLetterQueue"}
 

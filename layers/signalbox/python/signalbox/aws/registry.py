@@ -1,11 +1,9 @@
-"""SageMaker Model Registry: the champion of a workload, and the status of a model version."""
+"""SageMaker Model Registry: the status of a model version."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from botocore.exceptions import ClientError
-
-from signalbox.aws import clients, failures
+from signalbox.aws import clients
 
 
 class Approval(StrEnum):
@@ -18,48 +16,20 @@ class Approval(StrEnum):
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One package of a group; `evaluation_uri` is where its metrics lie, empty when it has none."""
+    """One package of a group."""
 
     arn: str
     approval: Approval
     approval_description: str
-    evaluation_uri: str
-
-
-def latest_approved(group: str) -> str | None:
-    """The ARN of the newest approved version of a group; None when there is none, or no group."""
-    try:
-        # Pages, because a filtered page may be empty although a later one is not.
-        pages = (
-            clients.sagemaker()
-            .get_paginator("list_model_packages")
-            .paginate(
-                ModelPackageGroupName=group,
-                ModelApprovalStatus="Approved",
-                SortBy="CreationTime",
-                SortOrder="Descending",
-            )
-        )
-        found = (package for page in pages for package in page["ModelPackageSummaryList"])
-        newest = next(found, None)
-    except ClientError as error:
-        # A group comes into being with its first version. AWS answers a missing one with
-        # ValidationException; the name itself is ours and valid.
-        if failures.code_of(error) in {"ValidationException", "ResourceNotFound"}:
-            return None
-        raise
-    return newest["ModelPackageArn"] if newest else None
 
 
 def describe(arn: str) -> ModelVersion:
     """A model version as the registry has it."""
     package = clients.sagemaker().describe_model_package(ModelPackageName=arn)
-    quality = package.get("ModelMetrics", {}).get("ModelQuality", {})
     return ModelVersion(
         arn=arn,
         approval=Approval(package.get("ModelApprovalStatus", Approval.PENDING)),
         approval_description=package.get("ApprovalDescription", ""),
-        evaluation_uri=quality.get("Statistics", {}).get("S3Uri", ""),
     )
 
 
