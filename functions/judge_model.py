@@ -1,18 +1,23 @@
 """Training machine, state JudgeModel: the evaluation against the manifest's rules.
 
-Reads metrics files, the beginning of the model archive, and the registry; changes nothing.
+Reads what the evaluation of the challenger and, on the same rows, of the champion left, and the
+beginning of the model archive; changes nothing.
 """
 
+import random
 from typing import Any
 
 from signalbox import model_archive, naming, observability, verdict
-from signalbox.aws import registry, storage
+from signalbox.aws import evaluations, storage
 from signalbox.errors import ObjectMissingError
-from signalbox.events import JudgementRequest, read
-from signalbox.manifest_sections import ChampionRule
-from signalbox.verdict import Champion, Evaluation
+from signalbox.events import ChampionReport, JudgementRequest, read
+from signalbox.json_documents import JsonObject
+from signalbox.verdict import Challenger, Rules, Verdict
+from signalbox.verdict_comparison import Champion, failure_reason
 
 logger = observability.logger("judge-model")
+# The same evaluation gets the same verdict, interval included, however often it is asked for.
+SEED = 20261121
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -23,21 +28,63 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """
     request = read(JudgementRequest, event)
     _check_model(request.model_data_url)
-    rules = request.evaluate
-    champion = _champion(request.model_package_group, rules.champion)
+    champion = _champion(request.champion)
     outcome = verdict.judge(
-        _evaluation(request.evaluation_uri),
-        gates=tuple(rules.gates),
-        rule=rules.champion,
-        champion=champion,
+        _challenger(request), _rules(request), champion=champion, draw=_chance()
     )
     logger.info("judged", extra={"run_id": request.run_id, "accepted": outcome.accepted})
+    return _answer(outcome, champion, request.evaluation_uri)
+
+
+def _chance() -> Any:
+    return random.Random(SEED).randrange  # noqa: S311 - resampling rows, no secret
+
+
+def _challenger(request: JudgementRequest) -> Challenger:
+    return Challenger(
+        evaluations.read(request.evaluation_uri),
+        evaluations.predictions_beside(request.evaluation_uri, _chance()),
+    )
+
+
+def _rules(request: JudgementRequest) -> Rules:
+    rules = request.evaluate
+    return Rules(
+        problem=request.problem,
+        gates=tuple(rules.gates),
+        min_rows=rules.min_rows,
+        champion=tuple(rules.champion),
+        slices=tuple(rules.slices),
+    )
+
+
+def _champion(found: ChampionReport) -> Champion | None:
+    if not found.model_package_arn:
+        return None
+    if found.failure is not None:
+        reason = failure_reason(found.failure.error, found.failure.cause)
+        return Champion(found.model_package_arn, None, problem=reason)
+    evaluation = evaluations.read_if_any(found.evaluation_uri)
+    if evaluation is None:
+        reason = f"its evaluation left no readable {found.evaluation_uri}"
+        return Champion(found.model_package_arn, None, problem=reason)
+    predictions = evaluations.predictions_if_readable(found.evaluation_uri, _chance())
+    return Champion(found.model_package_arn, evaluation, predictions)
+
+
+def _answer(outcome: Verdict, champion: Champion | None, evaluation_uri: str) -> JsonObject:
     return {
         "accepted": outcome.accepted,
         "reasons": list(outcome.reasons),
-        "metrics": outcome.metrics,
-        "champion": {"modelPackageArn": champion.model_package_arn} if champion else None,
-        "evaluationUri": request.evaluation_uri,
+        "unmet": list(outcome.unmet),
+        "metrics": dict(outcome.metrics),
+        "rows": outcome.rows,
+        "champion": {"modelPackageArn": champion.model_package_arn, "problem": champion.problem}
+        if champion
+        else None,
+        "comparisons": [verdict.comparison_document(one) for one in outcome.comparisons],
+        "slices": [verdict.slice_document(one) for one in outcome.slices],
+        "evaluationUri": evaluation_uri,
     }
 
 
@@ -49,28 +96,3 @@ def _check_model(uri: str) -> None:
     except ObjectMissingError:
         raise model_archive.no_model(uri) from None
     model_archive.check_model(uri, found.content, is_whole=found.is_whole)
-
-
-def _evaluation(uri: str) -> Evaluation:
-    try:
-        content = storage.read(*naming.split_s3_uri(uri)).content
-    except ObjectMissingError:
-        raise verdict.no_evaluation(uri) from None
-    return verdict.read_evaluation(content, uri)
-
-
-def _champion(group: str, rule: ChampionRule | None) -> Champion | None:
-    """The registry is asked only when a rule needs it."""
-    arn = registry.latest_approved(group) if rule else None
-    if arn is None:
-        return None
-    uri = registry.describe(arn).evaluation_uri
-    return Champion(arn, _evaluation_if_any(uri) if uri else None)
-
-
-def _evaluation_if_any(uri: str) -> Evaluation | None:
-    try:
-        return verdict.read_evaluation(storage.read(*naming.split_s3_uri(uri)).content, uri)
-    except ObjectMissingError:
-        # Old runs expire; the verdict then says that nothing was compared.
-        return None

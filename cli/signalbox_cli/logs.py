@@ -15,6 +15,7 @@ from signalbox_cli.target import Target
 _JOB_GROUPS = {
     "Preprocess": "/aws/sagemaker/ProcessingJobs",
     "Evaluate": "/aws/sagemaker/ProcessingJobs",
+    "Champion": "/aws/sagemaker/ProcessingJobs",
     "Train": "/aws/sagemaker/TrainingJobs",
     "Transform": "/aws/sagemaker/TransformJobs",
 }

@@ -18,6 +18,7 @@ _COMMANDS = {
     "status": "runs",
     "watch": "runs",
     "logs": "runs",
+    "report": "runs",
     "upload": "gates",
     "gates": "waiting",
     "explain": "waiting",

@@ -58,6 +58,12 @@ RULES = """## Rules between the keys
 - Columns keep their order: it is the order of the inference data, which carries no header and no
   label. Training data carries a header with every column and the label.
 - A gate of `evaluate.gates` needs `min`, `max` or both; both bounds are accepted values.
+- A rule of `evaluate.champion` compares both models on this run's held-out rows: the approved
+  version is evaluated by this run's script. Where that fails, the verdict says why, and the rule
+  is not broken. Several rules must all hold.
+- A rule of `evaluate.slices` names a column of `predictions.csv` and one of the metrics that can
+  be computed from it: rmse, mae, mse, r2; accuracy, precision, recall, f1, auc (binary); accuracy
+  (multiclass).
 - `uploadSourceData: automatic` needs `data.source`, and `uploadInferenceData: automatic` in mode
   `batch` needs `inference.source`: nobody could upload before such a gate opens. In every other
   mode the gate UploadInferenceData opens by itself.

@@ -18,11 +18,18 @@ STARTED_AT = datetime(2026, 11, 21, 0, 6, 42, tzinfo=UTC)
 BUCKET = f"signalbox-dev-workflow-{ACCOUNT}-us-east-1"
 RUN_URI = f"s3://{BUCKET}/runs/{RUN_ID}"
 PACKAGE_ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/signalbox-dev-diabetes/1"
+REPORT_URI = f"{RUN_URI}/report/index.html"
+CHAMPION_ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/signalbox-dev-diabetes/7"
+CHAMPION_MODEL = f"s3://{BUCKET}/runs/old/training/old/output/model.tar.gz"
 VERDICT: dict[str, Any] = {
     "accepted": True,
     "reasons": ["rmse 54.1 is at most 60.0"],
+    "unmet": [],
     "metrics": {"regression_metrics.rmse.value": 54.1},
+    "rows": 89,
     "champion": None,
+    "comparisons": [],
+    "slices": [],
     "evaluationUri": f"{RUN_URI}/evaluation/1/evaluation.json",
 }
 
@@ -96,6 +103,8 @@ def _functions(verdict: dict[str, Any]) -> Answer:
     def invoke(parameters: dict[str, Any]) -> dict[str, Any]:
         if "JudgeModel" in parameters["FunctionName"]:
             return {"Payload": verdict}
+        if "BuildReport" in parameters["FunctionName"]:
+            return {"Payload": {"uri": REPORT_URI}}
         if parameters["Payload"]["status"] == "started":
             data = {"digest": "sha256:ab12", "objects": 1, "bytes": 9876}
             return {"Payload": {"attempt": "1", "data": data}}
@@ -135,6 +144,11 @@ def obliging_aws(*, verdict: dict[str, Any] = VERDICT, **instead: Answer) -> dic
         "createModelPackageGroup": lambda p: {"ModelPackageGroupArn": "arn"},
         "describeModelPackageGroup": lambda _: {"ModelPackageGroupStatus": "Completed"},
         "createModelPackage": lambda _: {"ModelPackageArn": PACKAGE_ARN},
+        "listModelPackages": lambda _: {"ModelPackageSummaryList": []},
+        "describeModelPackage": lambda p: {
+            "ModelPackageArn": p["ModelPackageName"],
+            "InferenceSpecification": {"Containers": [{"ModelDataUrl": CHAMPION_MODEL}]},
+        },
         "listEndpoints": lambda _: {"Endpoints": []},
         "describeEndpoint": lambda _: described_endpoint("InService", first_config()),
     }

@@ -62,6 +62,8 @@ OTHER_WAYS_OUT = {
     "RecordFailure": {"IsNameReserved"},
     "RecordRefusal": {"Refused"},
     "CreateModelPackageGroup": {"ConfirmModelPackageGroup"},
+    "EvaluateChampion": {"ExplainNoComparison"},
+    "BuildReport": {"ExplainNoReport"},
 }
 
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from signalbox.events import JudgementRequest, OutcomeReport, read
+from signalbox.events import JudgementRequest, OutcomeReport, ReportRequest, read
 from tests.contracts.machine_harness import Call, Ending, TaskError, in_turn, run
 from tests.contracts.machine_inputs import (
+    CHAMPION_ARN,
+    CHAMPION_MODEL,
     PACKAGE_ARN,
+    REPORT_URI,
     RUN_ID,
     RUN_URI,
     VERDICT,
@@ -26,9 +29,22 @@ def train(**instead: Any) -> Ending:
     return run("training", resolved_manifest(), obliging_aws(**instead))
 
 
+REQUESTS = {
+    "RecordOutcomeFunctionArn": OutcomeReport,
+    "JudgeModelFunctionArn": JudgementRequest,
+    "BuildReportFunctionArn": ReportRequest,
+}
+
+
+def payloads_of(ending: Ending, function: str = "") -> list[dict[str, Any]]:
+    """What the functions were told, in order; or one function only."""
+    requests = ending.requests("lambda:invoke")
+    return [one["Payload"] for one in requests if function in one["FunctionName"]]
+
+
 def outcomes(ending: Ending) -> list[dict[str, Any]]:
     """What record_outcome was told, in order."""
-    payloads = [request["Payload"] for request in ending.requests("lambda:invoke")]
+    payloads = payloads_of(ending)
     return [payload for payload in payloads if "status" in payload]
 
 
@@ -66,6 +82,7 @@ def test_registers_an_accepted_model_with_its_evidence() -> None:
         "attempt": "1",
         "data_digest": "sha256:ab12",
         "training_job": f"signalbox-dev-train-{RUN_ID}-1-0",
+        "report": REPORT_URI,
         "execution": ending.arn,
     }
     (container,) = package["InferenceSpecification"]["Containers"]
@@ -103,16 +120,106 @@ def test_every_request_is_within_the_limits_of_the_service(workload: str) -> Non
     )
     ending = run("training", manifest, obliging_aws())
     assert ending.status == "SUCCEEDED"
-    assert len(ending.calls) == 9
+    assert len(ending.calls) == 11
     assert faults(ending.calls) == []
 
 
 def test_the_functions_understand_what_they_are_told() -> None:
     ending = train()
     for request in ending.requests("lambda:invoke"):
-        judged = "evaluationUri" in request["Payload"]
-        assert read(JudgementRequest if judged else OutcomeReport, request["Payload"])
+        assert read(REQUESTS[request["FunctionName"].rpartition(":")[2]], request["Payload"])
     assert [outcome["status"] for outcome in outcomes(ending)] == ["started", "registered"]
+
+
+def with_champion(**instead: Any) -> Ending:
+    """An execution where an approved version is there to be compared with."""
+    approved = {"ModelPackageSummaryList": [{"ModelPackageArn": CHAMPION_ARN}]}
+    return train(listModelPackages=in_turn(approved), **instead)
+
+
+def test_the_champion_is_evaluated_by_the_same_script_on_the_same_rows() -> None:
+    ending = with_champion()
+
+    _, challenger, champion = ending.requests("sagemaker:createProcessingJob.sync")
+    read_by = [
+        {one["InputName"]: one["S3Input"]["S3Uri"] for one in job["ProcessingInputs"]}
+        for job in (challenger, champion)
+    ]
+    assert read_by[1] == read_by[0] | {"model": CHAMPION_MODEL}
+    assert champion["AppSpecification"] == challenger["AppSpecification"]
+    assert champion["ProcessingJobName"] == f"signalbox-dev-champion-{RUN_ID}-1-0"
+    (judged,) = payloads_of(ending, "JudgeModel")
+    assert judged["champion"] == {
+        "modelPackageArn": CHAMPION_ARN,
+        "evaluationUri": f"{RUN_URI}/evaluation/1/champion/evaluation.json",
+    }
+    assert faults(ending.calls) == []
+    for request in ending.requests("lambda:invoke"):
+        assert read(REQUESTS[request["FunctionName"].rpartition(":")[2]], request["Payload"])
+
+
+def test_the_champion_is_the_newest_approved_version() -> None:
+    (asked,) = with_champion().requests("aws-sdk:sagemaker:listModelPackages")
+
+    assert asked["ModelApprovalStatus"] == "Approved"
+    assert (asked["SortBy"], asked["SortOrder"]) == ("CreationTime", "Descending")
+
+
+def test_without_a_champion_or_a_rule_no_second_job_is_paid_for() -> None:
+    manifest = resolved_manifest()
+    manifest["workload"]["evaluate"]["champion"] = []
+    unasked = run("training", manifest, obliging_aws())
+
+    assert train().status == unasked.status == "SUCCEEDED"
+    assert len(train().requests("sagemaker:createProcessingJob.sync")) == 2
+    assert unasked.requests("aws-sdk:sagemaker:listModelPackages") == []
+    for ending in (train(), unasked):
+        assert payloads_of(ending, "JudgeModel")[0]["champion"] == {"modelPackageArn": ""}
+
+
+def test_a_champion_that_cannot_be_evaluated_is_told_to_the_judge() -> None:
+    job = obliging_aws()["sagemaker:createProcessingJob.sync"]
+    ending = with_champion(createProcessingJob=in_turn(job, job, ALGORITHM))
+
+    assert ending.status == "SUCCEEDED"
+    (judged,) = payloads_of(ending, "JudgeModel")
+    assert judged["champion"] == {
+        "modelPackageArn": CHAMPION_ARN,
+        "failure": {"Error": ALGORITHM.error, "Cause": ALGORITHM.cause},
+    }
+    assert read(JudgementRequest, judged)
+
+
+def test_a_registry_that_cannot_be_asked_for_the_champion_fails_the_run() -> None:
+    denied = TaskError("SageMaker.AccessDeniedException", "not authorized to list")
+    ending = train(listModelPackages=in_turn(denied))
+
+    assert (ending.error, ending.cause) == (denied.error, denied.cause)
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_report_is_built_whatever_the_verdict(accepted: bool) -> None:
+    ending = train(verdict=VERDICT | {"accepted": accepted})
+
+    assert len(payloads_of(ending, "BuildReport")) == 1
+    assert outcomes(ending)[-1]["detail"]["report"] == {"uri": REPORT_URI}
+
+
+def test_a_report_that_cannot_be_built_ends_nothing() -> None:
+    answer = obliging_aws()["lambda:invoke"]
+
+    def lose_report(request: dict[str, Any]) -> Any:
+        if "BuildReport" in request["FunctionName"]:
+            raise TaskError("Sandbox.Timedout", "after 120 s")
+        return answer(request)
+
+    ending = train(invoke=lose_report)
+
+    assert ending.status == "SUCCEEDED"
+    failure = {"Error": "Sandbox.Timedout", "Cause": "after 120 s"}
+    assert outcomes(ending)[-1]["detail"]["report"] == {"uri": "none", "failure": failure}
+    (package,) = ending.requests("aws-sdk:sagemaker:createModelPackage")
+    assert package["CustomerMetadataProperties"]["report"] == "none"
 
 
 def test_a_refused_verdict_ends_as_refused_and_registers_nothing() -> None:

@@ -12,7 +12,6 @@ from signalbox.errors import EvaluationInvalid, ModelMissing
 
 RUN = "261121-093005-2867b0"
 WORKFLOW = "signalbox-dev-workflow-123456789012-us-east-1"
-GROUP = "signalbox-dev-diabetes"
 
 
 def put_evaluation(world: Any, text: str, run: str = RUN) -> str:
@@ -44,42 +43,33 @@ def rmse(value: float) -> str:
     return json.dumps({"regression_metrics": {"rmse": {"value": value}, "r2": {"value": 0.5}}})
 
 
-def register(world: Any, evaluation_uri: str, status: str = "Approved") -> str:
-    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-    answer = world.sagemaker.create_model_package(
-        ModelPackageGroupName=GROUP,
-        ModelApprovalStatus=status,
-        InferenceSpecification={
-            "Containers": [{"Image": image, "ModelDataUrl": "s3://b/m.tar.gz"}],
-            "SupportedContentTypes": ["text/csv"],
-            "SupportedResponseMIMETypes": ["text/csv"],
-        },
-        ModelMetrics={
-            "ModelQuality": {
-                "Statistics": {"ContentType": "application/json", "S3Uri": evaluation_uri}
-            }
-        },
-    )
-    arn: str = answer["ModelPackageArn"]
-    return arn
-
-
-@pytest.fixture
-def group(world):
-    """A workload whose group exists and is empty."""
-    world.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
-    return world
-
-
 def judge(world: Any, **changes: Any) -> dict[str, Any]:
     answer: dict[str, Any] = judge_model.handler({**world.event("judge_model"), **changes}, None)
     return answer
 
 
-def test_the_first_version_is_judged_by_its_gates(group):
-    uri = put_evaluation(group, rmse(54.25))
+def put_champion(world: Any, text: str) -> None:
+    """What the champion's evaluation on this run's rows left."""
+    key = f"runs/{RUN}/evaluation/1/champion/evaluation.json"
+    world.s3.put_object(Bucket=WORKFLOW, Key=key, Body=text)
 
-    answer = judge(group)
+
+def put_predictions(world: Any, predicted: list[float], folder: str = "") -> None:
+    """Predictions of the rows 0, 1, 2 ...; every second one in group b."""
+    lines = [f"{row},{one},{'ab'[row % 2]}" for row, one in enumerate(predicted)]
+    text = "\n".join(["expected,predicted,group", *lines])
+    key = f"runs/{RUN}/evaluation/1/{folder}predictions.csv"
+    world.s3.put_object(Bucket=WORKFLOW, Key=key, Body=text)
+
+
+NO_CHAMPION = {"modelPackageArn": ""}
+CHAMPION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/7"
+
+
+def test_the_first_version_is_judged_by_its_gates(world):
+    uri = put_evaluation(world, rmse(54.25))
+
+    answer = judge(world, champion=NO_CHAMPION)
 
     assert answer == {
         "accepted": True,
@@ -87,22 +77,20 @@ def test_the_first_version_is_judged_by_its_gates(group):
             "regression_metrics.rmse.value is 54.25, as asked: at most 65",
             "No approved model version yet: this is the first.",
         ],
+        "unmet": [],
         "metrics": {"regression_metrics.rmse.value": 54.25, "regression_metrics.r2.value": 0.5},
+        "rows": None,
         "champion": None,
+        "comparisons": [],
+        "slices": [],
         "evaluationUri": uri,
     }
 
 
-def test_a_workload_without_a_group_has_no_champion(world):
-    put_evaluation(world, rmse(54.25))
+def test_a_gate_that_does_not_hold_refuses_with_value_and_bound(world):
+    put_evaluation(world, rmse(70.5))
 
-    assert judge(world)["champion"] is None
-
-
-def test_a_gate_that_does_not_hold_refuses_with_value_and_bound(group):
-    put_evaluation(group, rmse(70.5))
-
-    answer = judge(group)
+    answer = judge(world)
 
     assert answer["accepted"] is False
     assert answer["reasons"][0] == (
@@ -110,53 +98,94 @@ def test_a_gate_that_does_not_hold_refuses_with_value_and_bound(group):
     )
 
 
-def test_a_challenger_worse_than_the_champion_is_refused(group):
-    arn = register(group, put_evaluation(group, rmse(50.0), run="261120-080000-abcdef"))
-    put_evaluation(group, rmse(51.0))
+def test_a_challenger_worse_than_the_champion_is_refused(world):
+    put_evaluation(world, rmse(51.0))
+    put_champion(world, rmse(50.0))
 
-    answer = judge(group)
+    answer = judge(world)
 
     assert answer["accepted"] is False
-    assert answer["champion"] == {"modelPackageArn": arn}
+    assert answer["champion"] == {"modelPackageArn": CHAMPION, "problem": ""}
     assert "51 is worse than the champion's 50" in answer["reasons"][1]
+    assert answer["unmet"] == [answer["reasons"][1]]
 
 
-def test_a_challenger_within_the_tolerance_is_accepted(group):
-    register(group, put_evaluation(group, rmse(50.0), run="261120-080000-abcdef"))
-    put_evaluation(group, rmse(50.5))
+def test_a_challenger_within_the_tolerance_is_accepted(world):
+    put_evaluation(world, rmse(50.5))
+    put_champion(world, rmse(50.0))
 
-    assert judge(group)["accepted"] is True
-
-
-def test_only_approved_versions_are_champions(group):
-    best = put_evaluation(group, rmse(1.0), run="261120-080000-abcdef")
-    register(group, best, status="PendingManualApproval")
-    register(group, best, status="Rejected")
-    put_evaluation(group, rmse(54.0))
-
-    assert judge(group)["champion"] is None
+    assert judge(world)["accepted"] is True
 
 
-def test_a_champion_whose_metrics_expired_is_not_compared(group):
-    arn = register(group, f"s3://{WORKFLOW}/runs/gone/evaluation/1/evaluation.json")
-    put_evaluation(group, rmse(54.0))
+def test_a_champion_whose_evaluation_failed_is_not_compared_and_the_reason_is_given(world):
+    put_evaluation(world, rmse(54.0))
+    failure = {"Error": "States.TaskFailed", "Cause": '{"FailureReason": "KeyError: bmi"}'}
 
-    answer = judge(group)
+    answer = judge(world, champion={"modelPackageArn": CHAMPION, "failure": failure})
 
     assert answer["accepted"] is True
-    assert (
-        answer["reasons"][1]
-        == f"{arn} left no regression_metrics.rmse.value: not compared with it."
+    assert answer["reasons"][1] == (
+        f"Not compared with {CHAMPION}: its evaluation failed (KeyError: bmi)"
     )
 
 
-def test_without_a_champion_rule_the_registry_is_not_asked(world):
-    """The call would need a permission and time for nothing."""
+def test_a_champion_whose_evaluation_left_nothing_is_not_compared(world):
+    put_evaluation(world, rmse(54.0))
+
+    answer = judge(world)
+
+    assert answer["accepted"] is True
+    assert "left no readable s3://" in answer["reasons"][1]
+
+
+def test_predictions_of_both_give_an_interval_that_is_the_same_every_time(world):
+    put_evaluation(world, rmse(1.0))
+    put_champion(world, rmse(2.0))
+    put_predictions(world, [row + 1 + row / 100 for row in range(60)])
+    put_predictions(world, [row + 2 for row in range(60)], "champion/")
+
+    first, second = judge(world), judge(world)
+
+    interval = first["comparisons"][0]["interval"]
+    assert interval["rows"] == 60
+    assert -1 < interval["low"] < interval["high"] < 0
+    assert "95 % interval" in first["reasons"][1]
+    assert first == second
+
+
+def test_a_slice_that_leaves_its_bounds_refuses_and_is_named(world):
+    put_evaluation(world, rmse(5.0))
+    put_predictions(world, [row + 10 * (row % 2) for row in range(80)])
+    rules = {"slices": [{"column": "group", "metric": "regression_metrics.rmse.value", "max": 5}]}
+
+    answer = judge(world, evaluate=rules, champion=NO_CHAMPION)
+
+    assert answer["accepted"] is False
+    assert answer["unmet"] == [
+        "regression_metrics.rmse.value for group b (40 rows) is 10, above the most accepted 5"
+    ]
+    assert [(one["value"], one["measured"], one["kept"]) for one in answer["slices"]] == [
+        ("a", 0.0, True),
+        ("b", 10.0, False),
+    ]
+    assert answer["rows"] == 80
+
+
+def test_slices_without_predictions_cannot_be_judged(world):
+    put_evaluation(world, rmse(5.0))
+    rules = {"slices": [{"column": "group", "metric": "rmse", "max": 5}]}
+
+    with pytest.raises(EvaluationInvalid, match=r"no predictions\.csv"):
+        judge(world, evaluate=rules, champion=NO_CHAMPION)
+
+
+def test_the_registry_is_not_asked(world):
+    """The machine has found the champion; a permission to look again would be one too many."""
     put_evaluation(world, rmse(54.0))
     calls = []
     world.sagemaker.meta.events.register("before-call.sagemaker", lambda **k: calls.append(k))
 
-    judge(world, evaluate={"gates": [], "champion": None})
+    judge(world)
 
     assert calls == []
 

@@ -20,6 +20,7 @@ _FUNCTION_ROLES = ", ".join(
         "PromotionHandler",
         "WebhookSender",
         "DataIntake",
+        "BuildReport",
     )
 )
 _KINDS = {"kms": "EncryptionKey", "sns": "NotificationTopic", "sqs": "DeadLetterQueue"}

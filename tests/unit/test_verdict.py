@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.errors import EvaluationInvalid
-from signalbox.manifest_sections import Better, ChampionRule, QualityGate
-from signalbox.verdict import Champion, Evaluation, judge, read_evaluation, read_metric
+from signalbox.evaluations import Evaluation, read_evaluation, read_metric
+from signalbox.manifest_sections import Better, ChampionRule, Problem, QualityGate
+from signalbox.verdict import Challenger, Rules, Verdict, judge
+from signalbox.verdict_comparison import Champion
 
 METRIC = "regression_metrics.rmse.value"
 NUMBERS = st.floats(-1e9, 1e9)
@@ -19,18 +21,31 @@ def evaluation(value: Any) -> Evaluation:
     return Evaluation("s3://b/e.json", {"regression_metrics": {"rmse": {"value": value}}})
 
 
+def judged(
+    found: Evaluation,
+    *,
+    gates: tuple[QualityGate, ...] = (),
+    rule: ChampionRule | None = None,
+    champion: Champion | None = None,
+    min_rows: int | None = None,
+) -> Verdict:
+    """A verdict on metrics alone."""
+    rules = Rules(Problem.REGRESSION, gates, min_rows, (rule,) if rule else ())
+    return judge(Challenger(found), rules, champion=champion, draw=lambda n: 0)
+
+
 def champion(value: float) -> Champion:
     return Champion("arn:champion", evaluation(value))
 
 
 def gated(value: float, low: float | None, high: float | None) -> bool:
     gate = QualityGate(metric=METRIC, min=low, max=high)
-    return judge(evaluation(value), gates=(gate,), rule=None, champion=None).accepted
+    return judged(evaluation(value), gates=(gate,)).accepted
 
 
 def against(value: float, best: float, better: Better, tolerance: float = 0.0) -> bool:
     rule = ChampionRule(metric=METRIC, better=better, tolerance=tolerance)
-    return judge(evaluation(value), gates=(), rule=rule, champion=champion(best)).accepted
+    return judged(evaluation(value), rule=rule, champion=champion(best)).accepted
 
 
 # (value, min, max, accepted): both bounds belong to what is accepted.
@@ -90,7 +105,7 @@ def test_every_model_holds_against_itself(value):
 def test_a_model_is_accepted_when_each_gate_alone_accepts_it(bounds, value):
     gates = tuple(QualityGate(metric=METRIC, min=low, max=high) for low, high in bounds)
 
-    verdict = judge(evaluation(value), gates=gates, rule=None, champion=None)
+    verdict = judged(evaluation(value), gates=gates)
 
     assert verdict.accepted == all(gated(value, low, high) for low, high in bounds)
     assert len(verdict.reasons) == len(gates)
@@ -100,24 +115,26 @@ def test_every_broken_rule_is_a_reason():
     gates = (QualityGate(metric=METRIC, max=1.0), QualityGate(metric=METRIC, min=9.0))
     rule = ChampionRule(metric=METRIC, better=Better.LOWER)
 
-    verdict = judge(evaluation(5.0), gates=gates, rule=rule, champion=champion(4.0))
+    verdict = judged(evaluation(5.0), gates=gates, rule=rule, champion=champion(4.0))
 
     assert verdict.accepted is False
     assert verdict.reasons == (
         f"{METRIC} is 5, above the most accepted 1",
         f"{METRIC} is 5, below the least accepted 9",
-        f"{METRIC} 5 is worse than the champion's 4 (lower is better, tolerance 0; arn:champion)",
+        f"{METRIC} 5 is worse than the champion's 4 on the same rows "
+        "(lower is better, tolerance 0; arn:champion)",
     )
+    assert verdict.unmet == verdict.reasons
 
 
 def test_a_champion_without_the_metric_is_said_to_be_uncompared():
     rule = ChampionRule(metric=METRIC, better=Better.LOWER)
     old = Champion("arn:champion", Evaluation("s3://b/old.json", {}))
 
-    verdict = judge(evaluation(5.0), gates=(), rule=rule, champion=old)
+    verdict = judged(evaluation(5.0), rule=rule, champion=old)
 
     assert verdict.accepted is True
-    assert verdict.reasons[-1] == f"arn:champion left no {METRIC}: not compared with it."
+    assert verdict.reasons[-1] == f"Not compared with arn:champion: it has no {METRIC}"
 
 
 def test_metrics_that_no_rule_names_are_shown_when_they_are_numbers():
@@ -131,7 +148,7 @@ def test_metrics_that_no_rule_names_are_shown_when_they_are_numbers():
         },
     }
 
-    verdict = judge(Evaluation("s3://b/e", document), gates=(), rule=None, champion=None)
+    verdict = judged(Evaluation("s3://b/e", document))
 
     assert verdict.metrics == {METRIC: 54.1}
 
@@ -175,3 +192,19 @@ def test_nan_is_read_so_that_it_can_be_named():
 
     with pytest.raises(EvaluationInvalid, match="/m/r/value is nan"):
         read_metric(found, "m.r.value")
+
+
+# (rows that the evaluation states, rows that are asked for, accepted)
+ROW_COUNTS = [(50, 50, True), (49, 50, False), (51, 50, True)]
+
+
+@pytest.mark.parametrize(("rows", "least", "accepted"), ROW_COUNTS)
+def test_a_model_measured_on_too_few_rows_is_refused(rows, least, accepted):
+    found = Evaluation("s3://b/e.json", {"dataset": {"item_count": rows}})
+
+    assert judged(found, min_rows=least).accepted is accepted
+
+
+def test_a_count_of_rows_that_nobody_stated_is_asked_for():
+    with pytest.raises(EvaluationInvalid, match=r"dataset\.item_count"):
+        judged(evaluation(1.0), min_rows=50)

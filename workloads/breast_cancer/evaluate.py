@@ -6,6 +6,7 @@ Writes SageMaker's model-quality format. There is no standard deviation: one tes
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import tarfile
 import tempfile
@@ -43,6 +44,15 @@ def measure(expected: np.ndarray, probability: np.ndarray) -> dict[str, object]:
     return {"confusion_matrix": confusion, **shares}
 
 
+def write_predictions(file: Path, expected: np.ndarray, probability: np.ndarray) -> None:
+    """A line for each row, in order; 1 is the positive class, and the probability is its."""
+    with file.open("w", newline="") as stream:
+        lines = csv.writer(stream)
+        lines.writerow(("expected", "predicted", "probability"))
+        predicted = (probability >= 0.5).astype(int)
+        lines.writerows(zip(expected, predicted, probability, strict=True))
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     root = Path("/opt/ml/processing")
@@ -55,11 +65,13 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     rows, label = np.load(arguments.test / "features.npy"), np.load(arguments.test / "label.npy")
-    metrics = measure(label, predict_fn(rows, load_archive(arguments.model)))
+    probability = predict_fn(rows, load_archive(arguments.model))
+    metrics = measure(label, probability)
     report = {"version": 0.0, "dataset": {"item_count": len(rows)}}
     report["binary_classification_metrics"] = metrics
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "evaluation.json").write_text(json.dumps(report, indent=2))
+    write_predictions(arguments.output / "predictions.csv", label, probability)
     shares = {name: metric for name, metric in metrics.items() if name != "confusion_matrix"}
     print(" ".join(f"{name}={metric['value']:.4f}" for name, metric in shares.items()))
 

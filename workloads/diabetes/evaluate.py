@@ -6,12 +6,14 @@ Writes SageMaker's model-quality format. There is no standard deviation: one tes
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from features import FEATURES
 from inference import model_fn, predict_fn
 from sklearn.pipeline import Pipeline
 
@@ -37,6 +39,17 @@ def measure(expected: np.ndarray, predicted: np.ndarray) -> dict[str, dict[str, 
     return {name: {"value": value} for name, value in metrics.items()}
 
 
+def write_predictions(
+    file: Path, rows: np.ndarray, expected: np.ndarray, predicted: np.ndarray
+) -> None:
+    """A line for each row, in order: what was measured, what was predicted, and the slice."""
+    sexes = rows[:, FEATURES.index("sex")]
+    with file.open("w", newline="") as stream:
+        lines = csv.writer(stream)
+        lines.writerow(("expected", "predicted", "sex"))
+        lines.writerows(zip(expected, predicted, map("{:g}".format, sexes), strict=True))
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     root = Path("/opt/ml/processing")
@@ -49,10 +62,12 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     rows, label = np.load(arguments.test / "features.npy"), np.load(arguments.test / "label.npy")
-    metrics = measure(label, predict_fn(rows, load_archive(arguments.model)))
+    predicted = predict_fn(rows, load_archive(arguments.model))
+    metrics = measure(label, predicted)
     report = {"version": 0.0, "dataset": {"item_count": len(rows)}, "regression_metrics": metrics}
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "evaluation.json").write_text(json.dumps(report, indent=2))
+    write_predictions(arguments.output / "predictions.csv", rows, label, predicted)
     print(" ".join(f"{name}={metric['value']:.4f}" for name, metric in metrics.items()))
 
 

@@ -1,4 +1,4 @@
-"""release, status, watch, logs."""
+"""release, status, watch, logs, report."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ from signalbox_cli.options import Session, with_session
 from signalbox_cli.planning import plan
 from signalbox_cli.progress import follow, raise_for_outcome
 from signalbox_cli.releasing import release, run_options
+from signalbox_cli.reports import fetch
 from signalbox_cli.runs import RunView, find_run, recent_runs
 
 
@@ -216,3 +217,23 @@ def _print_line(line: LogLine, *, as_json: bool) -> None:
     else:
         sys.stdout.write(f"{line.at:%H:%M:%S} {line.step:<12} {line.text}\n")
     sys.stdout.flush()
+
+
+@click.command("report")
+@click.argument("run", required=False)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it here.")
+@click.option(
+    "--open/--no-open",
+    "opens",
+    default=None,
+    help="Show it in the browser; done on a terminal unless --out is given.",
+)
+@with_session
+def report_command(session: Session, run: str | None, out: Path | None, opens: bool | None) -> None:
+    """The evidence on the model of a RUN (the newest when not named), as one HTML page."""
+    found = fetch(session.target, find_run(session.target, run), out)
+    session.output.say(f"{found.uri}\n{found.file.resolve()}")
+    session.output.result({"uri": found.uri, "file": str(found.file.resolve())})
+    is_watched = sys.stdout.isatty() and not session.output.as_json
+    if opens if opens is not None else is_watched and out is None:
+        click.launch(str(found.file.resolve()))

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from signalbox.errors import EventError
 from signalbox.json_documents import Document, JsonObject, pointer
-from signalbox.manifest_sections import ChampionRule, QualityGate
+from signalbox.manifest_sections import ChampionRules, Problem, QualityGate, SliceRule
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,24 @@ class EvaluationRules(_FromAws):
     """The rules of the manifest as the machine hands them on, unread."""
 
     gates: list[QualityGate] = Field(default_factory=list)
-    champion: ChampionRule | None = None
+    min_rows: int | None = Field(None, alias="minRows")
+    champion: ChampionRules = Field(default_factory=list)
+    slices: list[SliceRule] = Field(default_factory=list)
+
+
+class TaskFailure(_FromAws):
+    """What a state machine caught."""
+
+    error: str = Field("", alias="Error")
+    cause: str = Field("", alias="Cause")
+
+
+class ChampionReport(Document):
+    """The champion as the training machine found it; no ARN when there is none to compare with."""
+
+    model_package_arn: str = ""
+    evaluation_uri: str = ""
+    failure: TaskFailure | None = None
 
 
 class JudgementRequest(Document):
@@ -281,8 +298,30 @@ class JudgementRequest(Document):
     manifest_uri: str = Field(min_length=1)
     evaluation_uri: str = Field(min_length=1)
     model_data_url: str = Field(min_length=1)
-    model_package_group: str = Field(min_length=1)
+    problem: Problem
     evaluate: EvaluationRules
+    champion: ChampionReport
+
+
+class JobNamed(Document):
+    """A SageMaker job of the run."""
+
+    job_name: str = Field(min_length=1)
+    job_arn: str = Field(min_length=1)
+
+
+class ReportRequest(Document):
+    """What the training machine asks build_report."""
+
+    run_id: str = Field(min_length=1)
+    manifest_uri: str = Field(min_length=1)
+    attempt: str = Field(min_length=1)
+    execution: str = Field(min_length=1)
+    model_data_url: str = Field(min_length=1)
+    data: JsonObject
+    verdict: JsonObject
+    champion: ChampionReport
+    jobs: dict[str, JobNamed]
 
 
 Event = TypeVar("Event", bound=BaseModel)

@@ -7,6 +7,7 @@ only: imports no AWS client.
 import json
 from collections.abc import Callable, Iterable
 
+from signalbox import prediction_metrics
 from signalbox.errors import ManifestError
 from signalbox.json_documents import JsonObject, pointer
 from signalbox.manifest import AuthorManifest, Workload
@@ -55,6 +56,19 @@ def _gates_bound_something(workload: Workload) -> Iterable[str]:
             yield f"{where}: needs min, max or both; without them {gate.metric} is not judged"
         if gate.min is not None and gate.max is not None and gate.min > gate.max:
             yield f"{where}: min {gate.min} is above max {gate.max}; no model could pass"
+
+
+def _slices_can_be_judged(workload: Workload) -> Iterable[str]:
+    known = prediction_metrics.names(workload.problem)
+    for index, rule in enumerate(workload.evaluate.slices):
+        where = pointer(("evaluate", "slices", index))
+        if rule.min is None and rule.max is None:
+            yield f"{where}: needs min, max or both; without them {rule.metric} is not judged"
+        if prediction_metrics.name_of(rule.metric) not in known:
+            yield (
+                f"{where}/metric: {rule.metric} is not computed from predictions; "
+                f"for {workload.problem} there are: {', '.join(known)}"
+            )
 
 
 def _model_is_not_approved_by_an_upload(workload: Workload) -> Iterable[str]:
@@ -136,6 +150,7 @@ def _limits_fit_the_type(
 
 CHECKS: tuple[Check, ...] = (
     _gates_bound_something,
+    _slices_can_be_judged,
     _model_is_not_approved_by_an_upload,
     _automatic_gates_have_data,
     _hyperparameters_fit,

@@ -50,6 +50,7 @@ class Names(Document):
     preprocess: str
     train: str
     evaluate: str
+    champion: str
     transform: str
     model: str
     config: str

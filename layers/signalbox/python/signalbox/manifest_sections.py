@@ -7,7 +7,7 @@ imports no AWS client. Ranges are SageMaker's (API reference, read 2026-11-20).
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, JsonValue, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
 
 from signalbox.json_documents import Document
@@ -211,6 +211,35 @@ class ChampionRule(Section):
     )
 
 
+def _listed(value: object) -> object:
+    """A rule alone stands for a list of one."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+ChampionRules = Annotated[
+    list[ChampionRule],
+    BeforeValidator(_listed, json_schema_input_type=list[ChampionRule] | ChampionRule | None),
+]
+
+
+class SliceRule(Section):
+    """A bound that the model has to keep for every value of one column."""
+
+    column: Annotated[str, Field(min_length=1)] = Field(
+        description="A column of `predictions.csv`, such as a group of people or a region"
+    )
+    metric: MetricPath = Field(
+        description="A metric that is computed from the predictions, by its path in the evaluation"
+    )
+    min: float | None = Field(None, description="Smallest accepted value")
+    max: float | None = Field(None, description="Largest accepted value")
+    min_rows: Annotated[int, Field(ge=2)] = Field(
+        30, description="Values with fewer rows are shown and not judged"
+    )
+
+
 class EvaluateSection(StepSection):
     """Model and test set to metrics, and the rules they have to keep."""
 
@@ -219,8 +248,17 @@ class EvaluateSection(StepSection):
         [], max_length=98, description="Command line arguments of the script"
     )
     gates: list[QualityGate] = Field([], max_length=50, description="Bounds that must hold")
-    champion: ChampionRule | None = Field(
-        None, description="Comparison with the latest approved model version"
+    min_rows: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Fewest held-out rows on which a model can be accepted"
+    )
+    champion: ChampionRules = Field(
+        [],
+        max_length=20,
+        description="Comparison with the latest approved model version on the same held-out rows: "
+        "a rule, or a list of rules that must all hold",
+    )
+    slices: list[SliceRule] = Field(
+        [], max_length=20, description="Bounds that must hold for every value of a column"
     )
 
 

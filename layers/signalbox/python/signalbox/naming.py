@@ -22,6 +22,7 @@ class Step(StrEnum):
     PREPROCESS = "preprocess"
     TRAIN = "train"
     EVALUATE = "evaluate"
+    CHAMPION = "champion"
     TRANSFORM = "transform"
     MODEL = "model"
     CONFIG = "config"

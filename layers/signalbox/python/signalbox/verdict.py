@@ -1,193 +1,160 @@
 """The verdict: whether an evaluation satisfies the manifest's rules, and every reason.
 
-An evaluation is JSON in the form of SageMaker's model-quality metrics: groups such as
-`regression_metrics` with metrics such as `{"rmse": {"value": 54.1, "standard_deviation": 1.2}}`
-(SageMaker Developer Guide, Model Quality Metrics, read 2026-11-20). Rules only: values in, values
-out.
+Rules only: values in, values out; chance, for the intervals, comes in from outside.
 """
 
-import json
-import math
 from dataclasses import dataclass
 
-from pydantic import JsonValue
-
+from signalbox import prediction_metrics
 from signalbox.errors import EvaluationInvalid
-from signalbox.json_documents import JsonObject, kind, pointer
-from signalbox.manifest_sections import Better, ChampionRule, QualityGate
-
-# As many metrics as a verdict shows; the file itself has them all.
-SHOWN_METRICS = 40
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One metrics file and where it lies."""
-
-    uri: str
-    document: JsonObject
+from signalbox.evaluations import Evaluation, read_metric, rows_measured, shown_metrics
+from signalbox.json_documents import JsonObject
+from signalbox.manifest_sections import ChampionRule, Problem, QualityGate, SliceRule
+from signalbox.predictions import Draw, Predictions
+from signalbox.verdict_comparison import Champion, Comparison, compare
+from signalbox.verdict_findings import Finding, bound_finding
+from signalbox.verdict_slices import SliceResult, judge_slice
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The approved model version to compare with; `evaluation` is None when it left none."""
+class Rules:
+    """What the manifest asks of a model."""
 
-    model_package_arn: str
-    evaluation: Evaluation | None
+    problem: Problem
+    gates: tuple[QualityGate, ...] = ()
+    min_rows: int | None = None
+    champion: tuple[ChampionRule, ...] = ()
+    slices: tuple[SliceRule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """What the evaluation of the new model left."""
+
+    evaluation: Evaluation
+    predictions: Predictions | None = None
+
+    @property
+    def rows(self) -> int | None:
+        """Number of held-out rows; None when neither file tells."""
+        found = self.predictions
+        return rows_measured(self.evaluation) if found is None else found.total_rows
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome; a reason for every rule, kept or not."""
+    """The outcome; a reason for every rule, kept or not, and those of the rules not kept again."""
 
     accepted: bool
     reasons: tuple[str, ...]
+    unmet: tuple[str, ...]
     metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
-class _Finding:
-    kept: bool
-    reason: str
-
-
-def read_evaluation(text: bytes, uri: str) -> Evaluation:
-    """The metrics file of a URI; raises EvaluationInvalid when it is not a JSON object.
-
-    NaN and Infinity are read, as Python scripts write them, so that a rule can name the metric.
-    """
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise EvaluationInvalid(f"{uri} is not JSON ({error}); write one JSON object") from None
-    if not isinstance(document, dict):
-        raise EvaluationInvalid(f"{uri} holds a JSON {kind(document)}; write one JSON object")
-    return Evaluation(uri, document)
-
-
-def no_evaluation(uri: str) -> EvaluationInvalid:
-    """What to raise when the evaluation left no file."""
-    return EvaluationInvalid(
-        f"{uri} does not exist; evaluate.py must write evaluation.json into "
-        "/opt/ml/processing/output/evaluation"
-    )
-
-
-def read_metric(evaluation: Evaluation, metric: str) -> float:
-    """The finite number at a dotted path; raises EvaluationInvalid naming metric, file and pointer.
-
-    >>> read_metric(Evaluation("s3://b/e.json", {"m": {"rmse": {"value": 2}}}), "m.rmse.value")
-    2.0
-    """
-    found: JsonValue = evaluation.document
-    parts = metric.split(".")
-    for depth, part in enumerate(parts):
-        if not isinstance(found, dict) or part not in found:
-            there = ", ".join(sorted(found)[:20]) if isinstance(found, dict) else "no object"
-            raise _invalid(
-                evaluation, metric, f"missing at {pointer(parts[: depth + 1])}; there is: {there}"
-            )
-        found = found[part]
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise _invalid(evaluation, metric, f"{pointer(parts)} is a {kind(found)}, not a number")
-    if not math.isfinite(found):
-        raise _invalid(evaluation, metric, f"{pointer(parts)} is {found}, not a finite number")
-    return float(found)
-
-
-def _invalid(evaluation: Evaluation, metric: str, problem: str) -> EvaluationInvalid:
-    return EvaluationInvalid(
-        f'metric "{metric}" cannot be judged in {evaluation.uri}: {problem}; '
-        "correct evaluate.py or the manifest's evaluate section"
-    )
+    rows: int | None
+    comparisons: tuple[Comparison, ...]
+    slices: tuple[SliceResult, ...]
 
 
 def judge(
-    evaluation: Evaluation,
-    *,
-    gates: tuple[QualityGate, ...],
-    rule: ChampionRule | None,
-    champion: Champion | None,
+    challenger: Challenger, rules: Rules, *, champion: Champion | None, draw: Draw
 ) -> Verdict:
-    """Accepted when every gate holds and the champion, if any, is not beaten by the past.
+    """Accepted when every gate holds, in every slice, and against the champion if there is one.
 
-    Raises EvaluationInvalid when a metric that a rule names is missing or not finite.
+    Raises EvaluationInvalid when a metric that a rule names is missing or not finite, and when a
+    rule needs predictions that are not there.
     """
-    findings = [_gate_finding(evaluation, gate) for gate in gates]
-    if not gates:
-        findings.append(_Finding(True, "The manifest sets no quality gates."))
-    if rule is not None:
-        findings.append(_champion_finding(evaluation, rule, champion))
-    named = [gate.metric for gate in gates] + ([rule.metric] if rule else [])
+    findings = [_gate_finding(challenger.evaluation, gate) for gate in rules.gates]
+    if not rules.gates:
+        findings.append(Finding(True, "The manifest sets no quality gates."))
+    if rules.min_rows is not None:
+        findings.append(_rows_finding(challenger, rules.min_rows))
+    sliced, slices = _slices(challenger, rules)
+    compared, comparisons = _comparisons(challenger, rules, champion, draw)
+    findings += [*sliced, *compared]
+    named = [gate.metric for gate in rules.gates] + [rule.metric for rule in rules.champion]
     return Verdict(
         accepted=all(finding.kept for finding in findings),
         reasons=tuple(finding.reason for finding in findings),
-        metrics=shown_metrics(evaluation, named),
+        unmet=tuple(finding.reason for finding in findings if not finding.kept),
+        metrics=shown_metrics(challenger.evaluation, named),
+        rows=challenger.rows,
+        comparisons=comparisons,
+        slices=slices,
     )
 
 
-def _gate_finding(evaluation: Evaluation, gate: QualityGate) -> _Finding:
+def _gate_finding(evaluation: Evaluation, gate: QualityGate) -> Finding:
     value = read_metric(evaluation, gate.metric)
-    if gate.min is not None and value < gate.min:
-        return _Finding(False, f"{gate.metric} is {value:g}, below the least accepted {gate.min:g}")
-    if gate.max is not None and value > gate.max:
-        return _Finding(False, f"{gate.metric} is {value:g}, above the most accepted {gate.max:g}")
-    return _Finding(True, f"{gate.metric} is {value:g}, as asked: {_bounds(gate)}")
+    return bound_finding(gate.metric, value, low=gate.min, high=gate.max)
 
 
-def _bounds(gate: QualityGate) -> str:
-    low = [] if gate.min is None else [f"at least {gate.min:g}"]
-    high = [] if gate.max is None else [f"at most {gate.max:g}"]
-    return ", ".join(low + high)
-
-
-def _champion_finding(
-    evaluation: Evaluation, rule: ChampionRule, champion: Champion | None
-) -> _Finding:
-    value = read_metric(evaluation, rule.metric)
-    if champion is None:
-        return _Finding(True, "No approved model version yet: this is the first.")
-    best = _champion_value(champion, rule.metric)
-    if best is None:
-        return _Finding(
-            True, f"{champion.model_package_arn} left no {rule.metric}: not compared with it."
+def _rows_finding(challenger: Challenger, least: int) -> Finding:
+    rows = challenger.rows
+    if rows is None:
+        raise EvaluationInvalid(
+            f"the manifest asks for {least} held-out rows and {challenger.evaluation.uri} does not "
+            "say how many there were; write dataset.item_count, or predictions.csv beside it"
         )
-    kept = _holds_against(value, best, rule)
-    outcome = "holds against" if kept else "is worse than"
-    return _Finding(
-        kept,
-        f"{rule.metric} {value:g} {outcome} the champion's {best:g} "
-        f"({rule.better} is better, tolerance {rule.tolerance:g}; {champion.model_package_arn})",
+    return bound_finding("the number of held-out rows", rows, low=least, high=None)
+
+
+def _slices(challenger: Challenger, rules: Rules) -> tuple[list[Finding], tuple[SliceResult, ...]]:
+    if not rules.slices:
+        return [], ()
+    if challenger.predictions is None:
+        raise EvaluationInvalid(
+            f"the manifest judges slices and there is no predictions.csv beside "
+            f"{challenger.evaluation.uri}; correct evaluate.py or the manifest's evaluate section"
+        )
+    found = prediction_metrics.outcomes(rules.problem, challenger.predictions)
+    judged = [
+        judge_slice(rule, rules.problem, challenger.predictions, found) for rule in rules.slices
+    ]
+    findings = [finding for one, _ in judged for finding in one]
+    return findings, tuple(result for _, results in judged for result in results)
+
+
+def _comparisons(
+    challenger: Challenger, rules: Rules, champion: Champion | None, draw: Draw
+) -> tuple[list[Finding], tuple[Comparison, ...]]:
+    if not rules.champion:
+        return [], ()
+    values = {
+        rule.metric: read_metric(challenger.evaluation, rule.metric) for rule in rules.champion
+    }
+    if champion is None:
+        return [Finding(True, "No approved model version yet: this is the first.")], ()
+    if champion.evaluation is None:
+        reason = f"Not compared with {champion.model_package_arn}: {champion.problem}"
+        return [Finding(True, reason)], ()
+    return compare(
+        values, challenger.predictions, rules.champion, rules.problem, champion, draw=draw
     )
 
 
-def _champion_value(champion: Champion, metric: str) -> float | None:
-    if champion.evaluation is None:
-        return None
-    try:
-        return read_metric(champion.evaluation, metric)
-    except EvaluationInvalid:
-        # An approved version may be older than the metric; a person still decides at the gate.
-        return None
+def comparison_document(one: Comparison) -> JsonObject:
+    """A comparison as the manifest's history and the report have it."""
+    found = one.interval
+    interval: JsonObject | None = (
+        {"low": found.low, "high": found.high, "rows": found.rows} if found else None
+    )
+    return {
+        "metric": one.metric,
+        "challenger": one.challenger,
+        "champion": one.champion,
+        "better": one.better.value,
+        "tolerance": one.tolerance,
+        "kept": one.kept,
+        "interval": interval,
+    }
 
 
-def _holds_against(value: float, best: float, rule: ChampionRule) -> bool:
-    if rule.better is Better.LOWER:
-        return value <= best + rule.tolerance
-    return value >= best - rule.tolerance
-
-
-def shown_metrics(evaluation: Evaluation, named: list[str]) -> dict[str, float]:
-    """The metrics to show: those that rules name, then every finite `<group>.<metric>.value`."""
-    shown = {metric: read_metric(evaluation, metric) for metric in named}
-    for group, metrics in evaluation.document.items():
-        for name, measured in metrics.items() if isinstance(metrics, dict) else ():
-            value = measured.get("value") if isinstance(measured, dict) else None
-            if _is_finite(value) and len(shown) < SHOWN_METRICS:
-                shown.setdefault(f"{group}.{name}.value", float(value))  # type: ignore[arg-type]
-    return shown
-
-
-def _is_finite(value: JsonValue) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)  # type: ignore[arg-type]
+def slice_document(one: SliceResult) -> JsonObject:
+    """A slice as the manifest's history and the report have it."""
+    return {
+        "column": one.column,
+        "value": one.value,
+        "rows": one.rows,
+        "metric": one.metric,
+        "measured": one.measured,
+        "kept": one.kept,
+    }

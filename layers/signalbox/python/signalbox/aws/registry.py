@@ -1,13 +1,11 @@
-"""SageMaker Model Registry: the champion of a workload, and the status of a model version."""
+"""SageMaker Model Registry: the status of a model version, and where its metrics lie."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from botocore.exceptions import ClientError
-
-from signalbox.aws import clients, failures
+from signalbox.aws import clients
 
 
 class Approval(StrEnum):
@@ -30,31 +28,6 @@ class ModelVersion:
     evaluation_uri: str
     modified_by: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-def latest_approved(group: str) -> str | None:
-    """The ARN of the newest approved version of a group; None when there is none, or no group."""
-    try:
-        # Pages, because a filtered page may be empty although a later one is not.
-        pages = (
-            clients.sagemaker()
-            .get_paginator("list_model_packages")
-            .paginate(
-                ModelPackageGroupName=group,
-                ModelApprovalStatus="Approved",
-                SortBy="CreationTime",
-                SortOrder="Descending",
-            )
-        )
-        found = (package for page in pages for package in page["ModelPackageSummaryList"])
-        newest = next(found, None)
-    except ClientError as error:
-        # A group comes into being with its first version. AWS answers a missing one with
-        # ValidationException; the name itself is ours and valid.
-        if failures.code_of(error) in {"ValidationException", "ResourceNotFound"}:
-            return None
-        raise
-    return newest["ModelPackageArn"] if newest else None
 
 
 def describe(arn: str) -> ModelVersion:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from signalbox import json_documents, manifest_history, naming, verdict
+from signalbox import evaluations, json_documents, manifest_history, naming
 from signalbox.aws import actions, registry, runs, storage
 from signalbox.aws.actions import ActionRun
 from signalbox.errors import EvaluationInvalid, ObjectMissingError
@@ -97,7 +97,7 @@ def _measured(arn: str) -> dict[str, float]:
         return {}
     try:
         content = storage.read(*naming.split_s3_uri(uri)).content
-        return verdict.shown_metrics(verdict.read_evaluation(content, uri), [])
+        return evaluations.shown_metrics(evaluations.read_evaluation(content, uri), [])
     except (ObjectMissingError, EvaluationInvalid):
         return {}
 

@@ -4,6 +4,7 @@ Conditional writes follow the S3 User Guide, "Conditional writes" (read 2026-11-
 condition does not hold, 409 when another write to the key is in progress.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -79,9 +80,23 @@ def beginning(bucket: str, key: str, *, length_bytes: int) -> Beginning:
         return Beginning(body.read(), is_whole=size_bytes <= length_bytes)
 
 
-def write(bucket: str, key: str, content: bytes) -> None:
+def read_lines(bucket: str, key: str) -> Iterator[str]:
+    """The lines of a UTF-8 text, one after another: an object of any size in little memory."""
+    with contextlib.closing(clients.s3().get_object(Bucket=bucket, Key=key)["Body"]) as body:
+        for line in body.iter_lines():
+            yield line.decode("utf-8-sig")
+
+
+def exists(bucket: str, key: str) -> bool:
+    """Whether there is an object of exactly this key; needs to list, not to read."""
+    found = clients.s3().list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    return any(one["Key"] == key for one in found.get("Contents", []))
+
+
+def write(bucket: str, key: str, content: bytes, *, content_type: str = "") -> None:
     """Put an object, whatever was there; encryption is the bucket's default."""
-    clients.s3().put_object(Bucket=bucket, Key=key, Body=content)
+    extra = {"ContentType": content_type} if content_type else {}
+    clients.s3().put_object(Bucket=bucket, Key=key, Body=content, **extra)  # type: ignore[arg-type]
 
 
 def create(bucket: str, key: str, content: bytes, *, content_type: str = "") -> bool:
