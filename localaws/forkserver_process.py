@@ -188,11 +188,15 @@ def _child_signals() -> socket.socket:
 
 def preload() -> None:
     """Import the stack; what is not installed is left to the script that wants it."""
+    # pandas takes pyarrow where it is found: 60 MB that no script asked for, and a second thread,
+    # with which a fork is not safe. SageMaker's image has none either.
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]
     for name in STACK:
         try:
             importlib.import_module(name)
         except ImportError:
             continue
+    del sys.modules["pyarrow"]
     job_child.remember_thread_pools()
     gc.collect()
     gc.freeze()
