@@ -10,8 +10,9 @@ from typing import Any
 
 from signalbox import naming, observability, report_page
 from signalbox.aws import evaluations, runs, storage
-from signalbox.events import ReportRequest, read
+from signalbox.events import read
 from signalbox.json_documents import JsonObject, parse
+from signalbox.machine_requests import ReportRequest
 from signalbox.manifest_history import timestamp
 from signalbox.report_page import Evidence, Model
 

@@ -10,8 +10,9 @@ from typing import Any
 from signalbox import model_archive, naming, observability, verdict
 from signalbox.aws import evaluations, storage
 from signalbox.errors import ObjectMissingError
-from signalbox.events import ChampionReport, JudgementRequest, read
+from signalbox.events import read
 from signalbox.json_documents import JsonObject
+from signalbox.machine_requests import ChampionReport, JudgementRequest
 from signalbox.verdict import Challenger, Rules, Verdict
 from signalbox.verdict_comparison import Champion, failure_reason
 

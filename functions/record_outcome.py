@@ -9,7 +9,8 @@ from typing import Any
 
 from signalbox import naming, observability, outcomes
 from signalbox.aws import runs, storage
-from signalbox.events import OutcomeReport, read
+from signalbox.events import read
+from signalbox.machine_requests import OutcomeReport
 from signalbox.manifest_history import append
 from signalbox.outcomes import DataRead
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from signalbox.events import JudgementRequest, OutcomeReport, ReportRequest, read
+from signalbox.events import read
+from signalbox.machine_requests import JudgementRequest, OutcomeReport, ReportRequest
 from tests.contracts.machine_harness import Call, Ending, TaskError, in_turn, run
 from tests.contracts.machine_inputs import (
     CHAMPION_ARN,

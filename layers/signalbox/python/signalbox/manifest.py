@@ -151,8 +151,17 @@ def validate(document: JsonObject, *, source: str = "manifest.json") -> AuthorMa
     try:
         return AuthorManifest.model_validate(document)
     except ValidationError as error:
-        problems = tuple(_problem(detail) for detail in error.errors(include_url=False))
+        problems = tuple(
+            _as_written(_problem(detail), document) for detail in error.errors(include_url=False)
+        )
         raise ManifestError(problems, document=source) from None
+
+
+def _as_written(problem: str, document: JsonObject) -> str:
+    """One champion rule may stand without a list: then its pointer has no index."""
+    evaluate = document.get("evaluate")
+    alone = isinstance(evaluate, dict) and isinstance(evaluate.get("champion"), dict)
+    return problem.replace("/evaluate/champion/0", "/evaluate/champion", 1) if alone else problem
 
 
 def _problem(detail: ErrorDetails) -> str:

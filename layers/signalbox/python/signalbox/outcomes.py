@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from signalbox import manifest_history, naming
 from signalbox.errors import EventError, InferenceDataMissing, SourceDataMissing
-from signalbox.events import OutcomeReport
 from signalbox.json_documents import JsonObject
+from signalbox.machine_requests import OutcomeReport
 from signalbox.manifest_resolved import HistoryEntry, ResolvedManifest
 from signalbox.manifest_sections import InferenceMode
 
