@@ -723,6 +723,19 @@ def test_temporary_files_go_with_their_process(laptop: Laptop) -> None:
     assert not path.exists()
 
 
+def test_after_an_idle_time_no_process_is_kept_and_the_next_call_still_answers(
+    laptop: Laptop, function: str
+) -> None:
+    laptop.call(function, "environment")
+    deadline = time.monotonic() + 10
+    while lambdas.process_ids() and time.monotonic() < deadline:
+        lambdas.retire_idle()
+        time.sleep(0.02)
+
+    assert lambdas.process_ids() == []
+    assert laptop.call(function, "environment")["COLOUR"] == "blue"
+
+
 def test_a_stopped_laptop_leaves_no_process(tmp_path: Path, laptop: Laptop) -> None:
     """The module's own server is replaced: this must be the file's last test."""
     laptop.make("left")
