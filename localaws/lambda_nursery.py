@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -66,6 +67,8 @@ class Nursery:
                 start_new_session=True,
             )
         self._births: SimpleQueue[int] = SimpleQueue()
+        self._living: set[int] = set()
+        self.used_at = time.monotonic()
         self._ends: dict[int, int] = {}
         self._ended = threading.Condition()
         self._birth_lock = threading.Lock()
@@ -91,7 +94,14 @@ class Nursery:
                 pid = self._births.get(timeout=_BIRTH_LIMIT_S)
             except Empty as error:
                 raise LocalAwsError("no process for the function could be forked") from error
+            self._living.add(pid)
         return _Forked(pid, self)
+
+    @property
+    def has_children(self) -> bool:
+        """Whether a process that it forked still runs."""
+        with self._ended:
+            return bool(self._living - self._ends.keys())
 
     def exit_code(self, pid: int, limit_s: float | None) -> int | None:
         """How a child ended; None when it still runs after `limit_s`."""
@@ -164,7 +174,17 @@ class Nurseries:
             found = self._made.get(tuple(layers))
             if found is None or not found.alive:
                 found = self._made[tuple(layers)] = Nursery(layers)
+            found.used_at = time.monotonic()
             return found
+
+    def retire_idle(self, longest_idle_s: float) -> None:
+        """End nurseries without children that nobody has asked for `longest_idle_s`."""
+        oldest = time.monotonic() - longest_idle_s
+        with self._lock:
+            for layers, nursery in list(self._made.items()):
+                if nursery.used_at <= oldest and not nursery.has_children:
+                    del self._made[layers]
+                    nursery.close()
 
     def process_ids(self) -> list[int]:
         """Process ids of all that live."""

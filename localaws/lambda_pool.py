@@ -33,8 +33,15 @@ class _Group:
 class Pool:
     """Lends processes; starts them when needed, retires them when idle, old or superseded."""
 
-    def __init__(self, start: Start, *, limit: int = PROCESSES_PER_FUNCTION) -> None:
+    def __init__(
+        self,
+        start: Start,
+        *,
+        limit: int = PROCESSES_PER_FUNCTION,
+        retire_more: Callable[[float], None] = lambda _longest_idle_s: None,
+    ) -> None:
         self._start = start
+        self._retire_more = retire_more
         self._limit = limit
         self._groups: dict[FunctionSpec, _Group] = {}
         self._lent: set[FunctionProcess] = set()
@@ -139,6 +146,7 @@ class Pool:
     def _reap(self) -> None:
         while not self._stopped.wait(_REAP_EVERY_S):
             self.retire_idle(IDLE_S)
+            self._retire_more(IDLE_S)
 
     def retire_idle(self, longest_idle_s: float) -> None:
         """Stop processes that nobody has asked anything for `longest_idle_s`."""

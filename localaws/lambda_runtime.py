@@ -32,7 +32,7 @@ class Runtime:
         self._folder = folder.resolve()
         self.logs = LogWriter()
         self.nurseries = Nurseries()
-        self.pool = Pool(self.start)
+        self.pool = Pool(self.start, retire_more=self.nurseries.retire_idle)
 
     def invoke(self, spec: FunctionSpec, invocation: Invocation) -> Outcome:
         """Run one event through the function; the log is on its way when this returns."""

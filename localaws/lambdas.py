@@ -83,8 +83,10 @@ def process_ids() -> list[int]:
 
 
 def retire_idle(longest_idle_s: float = 0.0) -> None:
-    """Stop the processes that nobody has asked anything for that long."""
-    _now_running().runtime.pool.retire_idle(longest_idle_s)
+    """Stop the processes that nobody has asked anything for that long, then what forks them."""
+    runtime = _now_running().runtime
+    runtime.pool.retire_idle(longest_idle_s)
+    runtime.nurseries.retire_idle(longest_idle_s)
 
 
 def _now_running() -> _Running:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,12 @@ from signalbox_cli.deciding import decide
 from signalbox_cli.errors import CommandError, RunFailed
 from signalbox_cli.inbox import await_letter, letters
 from signalbox_cli.models import ModelVersion, versions
-from signalbox_cli.planning import plan
+from signalbox_cli.planning import Plan, plan
 from signalbox_cli.predicting import predict
 from signalbox_cli.progress import Feed, follow, raise_for_outcome
 from signalbox_cli.releasing import release
 from signalbox_cli.runs import RunView, read_manifest
+from signalbox_cli.sample_data import export, has_samples
 from signalbox_cli.target import STATE_FOLDER, Target
 from signalbox_cli.upload_decisions import await_decision, opens_on_upload
 from signalbox_cli.uploading import check, upload
@@ -67,8 +69,6 @@ class DemoData:
             return cls(source, inference)
         if source or inference:
             raise CommandError("give both --data and --inference, or neither")
-        from signalbox_cli.sample_data import export, has_samples
-
         if not has_samples(workload):
             raise CommandError(
                 f"there is no sample data for the workload '{workload}'; give your own with --data "
@@ -76,6 +76,13 @@ class DemoData:
             )
         sample = export(workload, _FOLDER)
         return cls(sample.source, sample.inference)
+
+
+def _checked(planned: Plan, source: Path | None, inference: Path | None) -> DemoData:
+    files = DemoData.choose(planned.workload, source, inference)
+    check(files.source, planned.data, "UploadSourceData")
+    check(files.inference, planned.data, "UploadInferenceData")
+    return files
 
 
 class Demo:
@@ -88,14 +95,19 @@ class Demo:
         self, folder: Path, source: Path | None, inference: Path | None, output: Output
     ) -> None:
         planned = plan(folder, _BATCH, prefix="signalbox-dev", environment="dev")
-        files = DemoData.choose(planned.workload, source, inference)
-        check(files.source, planned.data, "UploadSourceData")
-        check(files.inference, planned.data, "UploadInferenceData")
+        # Sample data takes a second of imports: it is written while the laptop starts. A person's
+        # own files are checked before anything is started.
+        self._choosing = ThreadPoolExecutor(1).submit(_checked, planned, source, inference)
+        if source or inference or not has_samples(planned.workload):
+            self._choosing.result()
         self._folder = folder
-        self._files = files
         self._output = output
         self._timings: list[tuple[str, float]] = []
         self._feeds: dict[str, Feed] = {}
+
+    @property
+    def _files(self) -> DemoData:
+        return self._choosing.result()
 
     def run(self, target: Target) -> dict[str, Any]:
         """Tell the whole story; what came out, as JSON. Raises what the commands raise."""
@@ -104,11 +116,13 @@ class Demo:
         manifest = read_manifest(target, batch_run)
         version = next(versions(target, batch_run.workload))
         predictions = self._report_model(target, manifest, version)
-        with self._timed("second run: the same model behind an endpoint"):
-            endpoint_run = self._release_to_endpoint(target)
-        with self._timed("predictions compared three ways"):
-            served = self._ask_endpoint(target, batch_run.workload)
-            direct = self._call_directly(target, version, manifest)
+        with ThreadPoolExecutor(1) as beside:
+            calling = beside.submit(self._call_directly, target, version, manifest)
+            with self._timed("second run: the same model behind an endpoint"):
+                endpoint_run = self._release_to_endpoint(target)
+            with self._timed("predictions compared three ways"):
+                served = self._ask_endpoint(target, batch_run.workload)
+                direct = calling.result()
         self._compare(predictions, direct, served)
         self._show_inbox()
         self._report_timings()

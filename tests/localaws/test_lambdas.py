@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import clients, lambdas
+from localaws.lambda_nursery import Nurseries
 from localaws.server import Config, LaptopServer
 
 TRUST = {
@@ -721,6 +722,22 @@ def test_temporary_files_go_with_their_process(laptop: Laptop) -> None:
     lambdas.retire_idle()
 
     assert not path.exists()
+
+
+def test_what_forks_functions_ends_when_nobody_asks_and_is_made_again() -> None:
+    nurseries = Nurseries()
+    try:
+        first = nurseries.of([])
+        nurseries.retire_idle(60.0)
+        assert nurseries.process_ids() == [first.pid]
+
+        nurseries.retire_idle(0.0)
+
+        assert nurseries.process_ids() == []
+        assert not first.alive
+        assert nurseries.of([]).alive
+    finally:
+        nurseries.close()
 
 
 def test_a_stopped_laptop_leaves_no_process(tmp_path: Path, laptop: Laptop) -> None:
