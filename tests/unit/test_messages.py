@@ -25,6 +25,7 @@ from signalbox.decisions import GateDecision, Outcome, entry_of
 from signalbox.delivery import Standing
 from signalbox.evidence import ChampionMetrics
 from signalbox.gates import Gate
+from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.messages import Message
 from signalbox.messages_decisions import Ask, Wait
@@ -75,6 +76,16 @@ def resolved(author: dict[str, Any], platform: Any, started: Any) -> ResolvedMan
     return plan_run(WorkloadFiles("", files), platform, started).manifest
 
 
+AGE = {"type": "number", "missing": 0, "distinct": 58, "min": 19.0, "max": 79.0}
+PROFILE: JsonObject = {
+    "schemaVersion": "1",
+    "files": {
+        "inference/rows.csv": {"rows": 3, "columns": {}},
+        "source/diabetes.csv": {"rows": 442, "duplicateRows": 2, "columns": {"age": AGE}},
+    },
+}
+
+
 def ask(manifest: ResolvedManifest, previous: ResolvedManifest, gate: Gate) -> Ask:
     wait = Wait(gate, "act-1", "token-1", NOW, NOW + timedelta(days=7))
     return Ask(
@@ -84,7 +95,7 @@ def ask(manifest: ResolvedManifest, previous: ResolvedManifest, gate: Gate) -> A
         app="signalbox",
         previous=previous,
         champion=CHAMPION,
-        profile={"rows": 442, "columns": {"age": {"type": "number", "missing": 0}}},
+        profile=PROFILE,
     )
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from signalbox import manifest_diff, manifest_history
+from signalbox import data_profiles, manifest_diff, manifest_history
+from signalbox.data_profiles import FileProfile
 from signalbox.decisions import person
+from signalbox.intake_rules import Part
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.messages import Section, section
@@ -98,8 +100,9 @@ def _beside(value: float | None) -> str:
 
 def data_read(manifest: ResolvedManifest, profile: JsonObject | None) -> list[Section]:
     """What the data is: the profile where one was made, else what the training read."""
-    if profile is not None:
-        return section("The data", _profile_lines(profile))
+    files = data_profiles.of_part(profile, Part.SOURCE)
+    if files:
+        return section("The data", _profile_lines(files))
     started = manifest_history.latest(manifest, "training", "started")
     found = started.detail.get("data") if started else None
     if not isinstance(found, dict):
@@ -108,34 +111,31 @@ def data_read(manifest: ResolvedManifest, profile: JsonObject | None) -> list[Se
     return section("The data", [f"{name:<12}  {found.get(key)}" for name, key in facts.items()])
 
 
-def _profile_lines(profile: JsonObject) -> list[str]:
-    """Lenient: the profile's own page says what it may hold; what is not there is not shown."""
-    totals = [
-        f"{name:<12}  {value}"
-        for name, value in profile.items()
-        if isinstance(value, int | float | str) and not isinstance(value, bool)
-    ]
-    columns = profile.get("columns")
-    named = columns.items() if isinstance(columns, dict) else _named(columns)
-    shown = [line for name, column in named if (line := _column(name, column))]
+def _profile_lines(files: list[FileProfile]) -> list[str]:
+    """One file with its columns; of several, how much is in each."""
+    if len(files) > 1:
+        return [one.headline for one in files]
+    (only,) = files
+    shown = [line for name, column in only.columns.items() if (line := _column(name, column))]
     more = [f"... and {len(shown) - _SHOWN_COLUMNS} more columns"]
-    return [*totals[:10], *shown[:_SHOWN_COLUMNS], *(more if len(shown) > _SHOWN_COLUMNS else [])]
+    return [
+        only.headline,
+        *(f"  {line}" for line in shown[:_SHOWN_COLUMNS]),
+        *(more if len(shown) > _SHOWN_COLUMNS else []),
+    ]
 
 
-def _named(columns: JsonValue) -> list[tuple[str, JsonValue]]:
-    listed = columns if isinstance(columns, list) else []
-    return [(str(c.get("name", "")), c) for c in listed if isinstance(c, dict)]
-
-
-def _column(name: str, column: JsonValue) -> str:
-    if not isinstance(column, dict):
-        return ""
+def _column(name: str, column: JsonObject) -> str:
     parts = [
-        f"{key} {column[key]}"
+        f"{key} {_told(column[key])}"
         for key in ("type", "missing", "distinct", "min", "max")
         if isinstance(column.get(key), int | float | str)
     ]
     return f"{name}: {', '.join(parts)}" if parts else ""
+
+
+def _told(value: JsonValue) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _short(value: JsonObject) -> str:

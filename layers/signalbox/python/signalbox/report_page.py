@@ -13,8 +13,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from signalbox import report_charts, report_plots
+from signalbox import data_profiles, report_charts, report_plots
+from signalbox.data_profiles import FileProfile
 from signalbox.evaluations import Evaluation, shown_metrics
+from signalbox.intake_rules import Part
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.prediction_metrics import name_of
@@ -66,7 +68,7 @@ def render(evidence: Evidence) -> str:
             evidence.champion.predictions if evidence.champion else None,
         ),
         sampled=_sampled(evidence.challenger.predictions),
-        profile=_profile(evidence.profile),
+        profiles=[_profile(one) for one in data_profiles.of_part(evidence.profile, Part.SOURCE)],
         lineage=list(_lineage(evidence)),
         evidence=evidence,
     )
@@ -121,15 +123,17 @@ class ColumnRow:
     histogram: Markup | None
 
 
-def _profile(profile: JsonObject | None) -> list[ColumnRow]:
-    """The columns of a data profile, in its order; what it does not tell is left blank."""
-    columns = profile.get("columns") if profile else None
-    if not isinstance(columns, dict):
-        return []
-    rows = profile.get("rows") if profile else None
-    return [
-        _column(name, column, rows) for name, column in columns.items() if isinstance(column, dict)
-    ]
+@dataclass(frozen=True)
+class ShownFile:
+    """One file of the training data, ready to be shown."""
+
+    headline: str
+    columns: list[ColumnRow]
+
+
+def _profile(found: FileProfile) -> ShownFile:
+    rows = [_column(name, column, found.rows) for name, column in found.columns.items()]
+    return ShownFile(found.headline, rows)
 
 
 def _column(name: str, column: Mapping[str, Any], rows: object) -> ColumnRow:
