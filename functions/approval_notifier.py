@@ -100,7 +100,7 @@ def settle_or_ask(record: RunRecord, gate: Gate, action: ActionRun, owner: str) 
     manifest = record.manifest
     if manifest is None:
         raise EventError(f"run {record.id} has no manifest, yet waits at {gate}")
-    settled = model_gate.settled(gate, manifest)
+    settled = model_gate.settled(gate, manifest, two_people=_settings().two_person_rule)
     if settled is None:
         return _ask(record, gate, action, owner)
     approved, reason = settled

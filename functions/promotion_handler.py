@@ -6,7 +6,7 @@ Reads the version as it is now, not as the event says: events come late, twice a
 from functools import cache
 from typing import Any
 
-from signalbox import decisions, naming, observability, settings
+from signalbox import naming, observability, settings
 from signalbox.aws import model_gate, registry, runs
 from signalbox.aws.registry import ModelVersion
 from signalbox.errors import ObjectMissingError
@@ -34,11 +34,7 @@ def settle(arn: str) -> str:
     if manifest is None:
         return "not of a run"
     approved, reason = decided
-    if (
-        approved
-        and _settings().two_person_rule
-        and decisions.is_author(manifest, version.modified_by)
-    ):
+    if _settings().two_person_rule and model_gate.is_authors_own(manifest, version):
         return "approved by its author alone"
     decision = model_gate.close(manifest, approved=approved, reason=reason)
     return "no gate waits" if decision is None else f"gate settled: {decision}"

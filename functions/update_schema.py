@@ -14,6 +14,7 @@ from signalbox.aws import actions, model_gate, pipeline_jobs, registry, runs, st
 from signalbox.aws.pipeline_jobs import JobAnswer
 from signalbox.aws.registry import Approval
 from signalbox.decisions import GateDecision
+from signalbox.errors import EventError
 from signalbox.events import PipelineJob
 from signalbox.gates import Gate
 from signalbox.manifest_history import place
@@ -32,7 +33,7 @@ def add_inference(job: PipelineJob) -> JobAnswer:
     manifest = runs.read(_manifest_uri(job))
     arn = registration.registered_version(manifest)
     decision = _decision(manifest)
-    if _settings().two_person_rule and decision is not None:
+    if _settings().two_person_rule:
         _check_two_people(manifest, decision, arn)
     _settle(arn, manifest, decision)
     now = datetime.now(UTC)
@@ -66,10 +67,19 @@ def _decided(manifest: ResolvedManifest, decision: GateDecision | None) -> Resol
     return manifest if decision is None else place(manifest, decisions.entry_of(decision))
 
 
-def _check_two_people(manifest: ResolvedManifest, decision: GateDecision, arn: str) -> None:
+def _check_two_people(manifest: ResolvedManifest, decision: GateDecision | None, arn: str) -> None:
     """Whoever released the run may not open its gate, unless another has approved the version."""
-    if registry.describe(arn).approval is not Approval.APPROVED:
-        decisions.check_two_people(manifest, decision.by)
+    version = registry.describe(arn)
+    own = model_gate.is_authors_own(manifest, version)
+    if version.approval is Approval.APPROVED and not own:
+        return
+    if decision is None:
+        raise EventError(
+            f"CodePipeline does not tell yet who opened gate {Gate.APPROVE_MODEL} of run "
+            f"{manifest.run.id}, and this environment asks for a second person (TwoPersonRule); "
+            "retry stage PrepareInference"
+        )
+    decisions.check_two_people(manifest, decision.by)
 
 
 def _settle(arn: str, manifest: ResolvedManifest, decision: GateDecision | None) -> None:

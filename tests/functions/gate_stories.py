@@ -104,6 +104,20 @@ def decide_in_registry(world: Any, arn: str, status: str, reason: str) -> None:
     )
 
 
+def changed_by(world: Any, who: str) -> None:
+    """SageMaker tells who changed versions last, which moto does not."""
+    told = {"IamIdentity": {"Arn": who, "PrincipalId": "AROAEXAMPLE:session"}}
+    world.sagemaker.meta.events.register_last(
+        "after-call.sagemaker.DescribeModelPackage",
+        lambda parsed, **_: parsed.update(LastModifiedBy=told),
+    )
+
+
+def released_by(world: Any, who: str) -> None:
+    """The run to come is started by a person."""
+    world.pipeline.trigger = {"triggerType": "StartPipelineExecution", "triggerDetail": who}
+
+
 def version_of(world: Any, arn: str) -> tuple[str, str]:
     """Status and description of a version."""
     found = world.sagemaker.describe_model_package(ModelPackageName=arn)

@@ -15,14 +15,29 @@ from signalbox.gates import Gate
 from signalbox.manifest_resolved import ResolvedManifest
 
 
-def settled(gate: Gate, manifest: ResolvedManifest) -> tuple[bool, str] | None:
-    """Whether a gate that waits is decided already, how, and why; None when a person is needed."""
+def settled(
+    gate: Gate, manifest: ResolvedManifest, *, two_people: bool = False
+) -> tuple[bool, str] | None:
+    """Whether a gate that waits is decided already, how, and why; None when a person is needed.
+
+    Where two people are asked for, neither the author's manifest nor the author's own approval in
+    the registry opens the model gate.
+    """
     reason = gates.opens_by_itself(gate, manifest.workload) or intake.reason_to_open(gate, manifest)
-    if reason is not None:
-        return True, reason
     if gate is not Gate.APPROVE_MODEL:
-        return None
-    return decided_in_registry(registry.describe(registration.registered_version(manifest)))
+        return None if reason is None else (True, reason)
+    if reason is not None and not two_people:
+        return True, reason
+    version = registry.describe(registration.registered_version(manifest))
+    return (
+        None if two_people and is_authors_own(manifest, version) else decided_in_registry(version)
+    )
+
+
+def is_authors_own(manifest: ResolvedManifest, version: ModelVersion) -> bool:
+    """Whether a version is approved, and by the one who released its run, as far as AWS tells."""
+    by_author = decisions.is_author(manifest, version.modified_by)
+    return version.approval is Approval.APPROVED and by_author
 
 
 def decided_in_registry(version: ModelVersion) -> tuple[bool, str] | None:
