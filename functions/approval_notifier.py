@@ -53,6 +53,8 @@ def on_action(event: dict[str, Any], owner: str) -> str:
         raise EventError(f"action {detail.action_execution_id} is not known yet; try again")
     if gate and not has_ended:
         return settle_or_ask(record, gate, action, owner)
+    if not action.has_ended:
+        raise EventError(f"the end of action {action.id} is not in the record yet; try again")
     return tell_end(record, action, owner)
 
 
@@ -97,12 +99,17 @@ def on_schedule(_event: dict[str, Any], owner: str) -> str:
 
 def settle_or_ask(record: RunRecord, gate: Gate, action: ActionRun, owner: str) -> str:
     """Open the gate when nobody is needed, else ask, once."""
+    return _settle(record, gate) or _ask(record, gate, action, owner)
+
+
+def _settle(record: RunRecord, gate: Gate) -> str:
+    """Decide the gate if that needs nobody; empty when it does."""
     manifest = record.manifest
     if manifest is None:
         raise EventError(f"run {record.id} has no manifest, yet waits at {gate}")
     settled = model_gate.settled(gate, manifest, two_people=_settings().two_person_rule)
     if settled is None:
-        return _ask(record, gate, action, owner)
+        return ""
     approved, reason = settled
     decision = _put(record, gate, approved=approved, reason=reason)
     return f"{'opening' if approved else 'closing'} {decision}"
@@ -140,14 +147,20 @@ def _ask(
 
 
 def _revisit(gate: Gate, waiting: actions.OpenGate, owner: str) -> str:
-    """One gate that waits, at the time of the schedule."""
+    """One gate that waits, at the time of the schedule.
+
+    What decides it may have been told by an event that was lost: SageMaker's are best effort
+    (EventBridge User Guide, "Events from AWS services").
+    """
     record = _record(_settings().pipeline_name, waiting.execution_id)
     action = record.action(waiting.action_execution_id)
     if action is None:
         return "not known yet"
     channel = _channel(owner)
+    if decided := _settle(record, gate):
+        return decided
     if not messages.is_sent(channel, record.id, messages_decisions.ask_key(action.id)):
-        return settle_or_ask(record, gate, action, owner)
+        return _ask(record, gate, action, owner)
     due = messages_decisions.reminder_due(
         action.started_at, _deadline(gate, action.started_at), datetime.now(UTC)
     )

@@ -191,6 +191,28 @@ def test_an_approval_is_written_down_and_settles_the_version_and_tells_nobody(wo
     assert world.told() == []
 
 
+def test_a_reason_of_several_lines_is_one_line_in_the_registry(world, version):
+    """SageMaker refuses a line end there, which botocore does not know: pattern `.*`."""
+    stories.decide_at_gate(world, "Rejected", "drifts:\n- on weekends\n- at night")
+
+    deliver(gate_event(world, "FAILED"))
+
+    _, description = stories.version_of(world, version)
+    assert description.endswith("drifts: - on weekends - at night")
+
+
+@pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED"])
+def test_an_end_that_is_faster_than_the_pipelines_record_is_asked_again(world, version, state):
+    """Taken as it stands, an approved gate would be told and recorded as expired."""
+    before = world.manifest(RUN)
+
+    with pytest.raises(EventError, match="is not in the record yet"):
+        deliver(gate_event(world, state))
+
+    assert world.manifest(RUN) == before
+    assert world.told() == []
+
+
 def test_a_gate_that_nobody_decided_is_told_and_leaves_the_version_pending(world, version):
     world.pipeline.gate_status = "Failed"
 
@@ -312,6 +334,17 @@ def test_the_schedule_asks_where_the_event_was_lost(world, version):
     deliver(SCHEDULED)
 
     assert [message["kind"] for message in world.told()] == ["decision"]
+
+
+def test_the_schedule_settles_a_gate_whose_decision_was_lost(world, version):
+    """Events of SageMaker are best effort; people have been asked already."""
+    deliver(gate_event(world, "STARTED"))
+    stories.decide_in_registry(world, version, "Approved", "good")
+
+    deliver(SCHEDULED)
+
+    assert world.pipeline.gate_status == "Succeeded"
+    assert "good" in world.pipeline.summary
 
 
 def test_the_schedule_reminds_once_when_time_runs_out(world, workload, author):

@@ -28,6 +28,11 @@ class ActionRun:
     error: str = ""
     output: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the record shows the end, which its event may be ahead of."""
+        return self.status in ("Succeeded", "Failed")
+
 
 def of_execution(pipeline: str, execution_id: str) -> tuple[ActionRun, ...]:
     """The actions of an execution, oldest first; raises EventError when there is none."""

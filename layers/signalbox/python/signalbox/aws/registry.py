@@ -55,8 +55,9 @@ def reject(arn: str, reason: str) -> None:
 
 
 def _settle(arn: str, status: Literal["Approved", "Rejected"], reason: str) -> None:
+    """`ApprovalDescription` is one line (pattern `.*`); what is said at a gate may be more."""
     clients.sagemaker().update_model_package(
         ModelPackageArn=arn,
         ModelApprovalStatus=status,
-        ApprovalDescription=reason[:1024],
+        ApprovalDescription=" ".join(reason.split())[:1024],
     )
