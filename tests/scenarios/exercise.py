@@ -68,6 +68,7 @@ def _release_on_arrival(served: Laptop, source: Path, inference: Path) -> None:
         Bucket=wiring.source_bucket, Key=wiring.source_key, Body=stories.archive(diabetes_files())
     )
     run = _await_gate(served, "UploadSourceData")
+    _bring_early(served, run)
     _bring(served, run, "UploadSourceData", source)
     run = _await_gate(served, "ApproveModel")
     decide(served.target, run, None, approve=True, reason="good")
@@ -77,6 +78,15 @@ def _release_on_arrival(served: Laptop, source: Path, inference: Path) -> None:
     assert ended.status == "Succeeded", ended.error
 
 
+def _bring_early(served: Laptop, run: RunView) -> None:
+    """A bad file for a gate that does not wait yet: is it about to, then its token is late?"""
+    bad = f"runs/{run.run_id}/inference/early.csv"
+    served.target.client("s3").put_object(
+        Bucket=served.target.wiring().workflow_bucket, Key=bad, Body=b""
+    )
+    _await_gone(served, bad)
+
+
 def _bring(served: Laptop, run: RunView, gate: str, file: Path) -> None:
     """A bad file is quarantined, the good one after it opens the gate."""
     wiring, s3 = served.target.wiring(), served.target.client("s3")
@@ -84,11 +94,15 @@ def _bring(served: Laptop, run: RunView, gate: str, file: Path) -> None:
     bad = f"runs/{run.run_id}/{folder}/bad.csv"
     s3.put_object(Bucket=wiring.workflow_bucket, Key=bad, Body=b"")
     s3.put_object(Bucket=wiring.workflow_bucket, Key="runs/unknown/source/x.csv", Body=b"x\n")
+    _await_gone(served, bad)
+    await_decision(served.target, run, upload(served.target, run, gate, (file,)))
+
+
+def _await_gone(served: Laptop, bad: str) -> None:
     deadline = time.monotonic() + 30
     while bad in stories.objects_under(served, bad):
         assert time.monotonic() < deadline, "the bad file was not moved"
         time.sleep(0.05)
-    await_decision(served.target, run, upload(served.target, run, gate, (file,)))
 
 
 def _await_gate(served: Laptop, gate: str) -> RunView:
