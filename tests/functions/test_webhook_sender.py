@@ -30,6 +30,7 @@ class Receiver:
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     slow: threading.Event = field(default_factory=threading.Event)
     is_slow: bool = False
+    stalls_after_headers: bool = False
 
 
 @pytest.fixture
@@ -46,6 +47,8 @@ def receiver(world, monkeypatch) -> Iterator[Receiver]:
             self.send_response(found.status)
             self.send_header("Location", "http://localhost:1/elsewhere")
             self.end_headers()
+            if found.stalls_after_headers:
+                found.slow.wait(20)
             self.wfile.write(b"said")
 
         def log_message(self, *_: Any) -> None:
@@ -104,6 +107,16 @@ def test_a_webhook_that_is_down_keeps_the_message_in_the_queue(world, receiver):
 def test_a_slow_webhook_is_given_up_in_time(world, receiver, monkeypatch):
     monkeypatch.setattr(webhook_posts, "TIMEOUTS_S", (0.5, 0.2))
     receiver.is_slow = True
+
+    assert send(world) == ALL
+
+
+def test_an_answer_that_stalls_after_its_headers_brings_back_its_own_message_only(
+    world, receiver, monkeypatch
+):
+    """The body is read by urllib3, whose errors are none of requests'."""
+    monkeypatch.setattr(webhook_posts, "TIMEOUTS_S", (0.5, 0.2))
+    receiver.status, receiver.stalls_after_headers = 500, True
 
     assert send(world) == ALL
 

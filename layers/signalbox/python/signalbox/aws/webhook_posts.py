@@ -35,6 +35,7 @@ def post(request: Request) -> None:
     Redirects are not followed: the signed message goes to the address of the secret only.
     """
     import requests  # takes 80 ms to import, and only this function needs it
+    from urllib3.exceptions import HTTPError
 
     try:
         with requests.post(
@@ -46,8 +47,9 @@ def post(request: Request) -> None:
             stream=True,
         ) as answer:
             if not 200 <= answer.status_code < 300:
-                said = answer.raw.read(_SHOWN, decode_content=True).decode("utf-8", "replace")
+                # What comes at once: an answer that drips in would outlast the function.
+                said = answer.raw.read1(_SHOWN, decode_content=True).decode("utf-8", "replace")
                 raise WebhookError(f"the webhook answered {answer.status_code}: {said}")
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         # The text of a requests error may hold the URL, and for Slack the URL is the secret.
         raise WebhookError(f"the webhook did not answer: {type(error).__name__}") from None
