@@ -298,6 +298,25 @@ def test_a_failure_is_told_once_whichever_of_its_four_events_comes(world, failed
     assert "--stage-name Train" in message["commands"][0]["line"]
 
 
+@pytest.mark.parametrize("letter", ["x", "\n", "é", "漢"])
+def test_a_cause_as_long_as_step_functions_gives_fits_into_a_notification(
+    world, failed_training, letter
+):
+    """SNS takes 262,144 bytes; the cause is in the message three times, escaped once more."""
+    world.machines.ended[failed_training]["cause"] = f"It broke: {letter * 32_000}"
+    sent = []
+    clients.sns().meta.events.register_first(
+        "before-call.sns.Publish", lambda params, **_: sent.append(params["body"]["Message"])
+    )
+
+    deliver(stories.execution_event(world, "Pipeline", "FAILED"))
+
+    assert len(sent[0].encode()) < 262_144
+    (message,) = world.told()
+    assert "It broke: " in message["summary"][0]
+    assert message["commands"][0]["line"].startswith("aws codepipeline retry-stage-execution")
+
+
 def test_a_failure_before_there_is_a_manifest_is_told_too(world):
     world.pipeline.execution_id = "f4f5a1de-2c0f-4a57-9d2b-6d1a5f0c7b11"
     fault = {"code": "ConfigurationError", "message": "manifest.json has 1 problem"}

@@ -27,7 +27,7 @@ from signalbox.evidence import ChampionMetrics
 from signalbox.gates import Gate
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
-from signalbox.messages import Message
+from signalbox.messages import Message, section
 from signalbox.messages_decisions import Ask, Wait
 from signalbox.messages_json import WebhookKind, to_body
 from signalbox.messages_outcomes import Failure, Run
@@ -176,6 +176,20 @@ def test_every_webhook_form_names_the_message_and_its_commands(manifest, previou
         assert all(json.dumps(c.line.split()[0])[1:-1] in text for c in message.commands)
     assert len(to_body(message, WebhookKind.SLACK)["blocks"]) <= 50  # type: ignore[arg-type]
     assert Message.model_validate_json(message.model_dump_json()) == message
+
+
+def test_a_long_message_fits_teams_with_its_commands_whole(manifest, previous):
+    """Teams answers that it has taken a longer one, and shows nothing."""
+    message = every_message(manifest, previous)["ask_model"]
+    long = section("What changed", [f"/train/hyperparameters/x{n}: {'é' * 200}" for n in range(60)])
+    message = message.model_copy(update={"sections": [*message.sections, *long]})
+
+    body = to_body(message, WebhookKind.TEAMS)
+
+    text = json.dumps(body, ensure_ascii=False)
+    assert 10_000 < len(text.encode()) <= 20_000
+    assert all(json.dumps(command.line) in text for command in message.commands)
+    assert "(cut: too long for this message)" in text
 
 
 def test_a_reason_cannot_call_a_channel_in_slack(manifest):

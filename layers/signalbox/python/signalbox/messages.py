@@ -3,6 +3,7 @@
 Rules only: imports no AWS client.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,8 +13,10 @@ from signalbox.json_documents import Document
 
 # SNS, Publish: a subject is ASCII, one line, shorter than 100 characters (read 2026-11-21).
 SUBJECT_LIMIT = 99
-# A message travels in an SNS notification of 256 KB, three times over; nobody reads more anyway.
+# Nobody reads more anyway.
 SHOWN_LINES = 60
+# Characters of a line and lines of a section that a message is cut to, until it fits.
+_CUTS = ((2000, SHOWN_LINES), (500, 40), (200, 20), (100, 8))
 
 
 class Kind(StrEnum):
@@ -85,3 +88,31 @@ def section(title: str, lines: list[str]) -> list[Section]:
     if len(lines) > SHOWN_LINES:
         shown = [*shown, f"... and {len(lines) - SHOWN_LINES} more"]
     return [Section(title=title, lines=shown)] if lines else []
+
+
+def fitted(message: Message, fits: Callable[[Message], bool]) -> Message:
+    """The message, cut as little as makes it fit; commands and links stay whole."""
+    for chars, lines in _CUTS:
+        if fits(message):
+            break
+        message = _shortened(message, chars, lines)
+    return message
+
+
+def _shortened(message: Message, chars: int, lines: int) -> Message:
+    sections = [
+        Section(
+            title=part.title,
+            lines=[
+                *(_cut(line, chars) for line in part.lines[:lines]),
+                *(["(cut: too long for this message)"] if len(part.lines) > lines else []),
+            ],
+        )
+        for part in message.sections
+    ]
+    summary = [_cut(paragraph, 2 * chars) for paragraph in message.summary]
+    return message.model_copy(update={"summary": summary, "sections": sections})
+
+
+def _cut(text: str, chars: int) -> str:
+    return text if len(text) <= chars else f"{text[: chars - 3]}..."

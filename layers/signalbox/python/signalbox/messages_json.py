@@ -1,18 +1,22 @@
 """A message as JSON for a webhook: Slack, Microsoft Teams, or anything that takes a POST.
 
 Sources: Slack, "Incoming webhooks" and "Reference: blocks" (a text block holds 3,000 characters,
-a message 50 blocks); Microsoft, "Create incoming webhooks with Workflows" and Adaptive Cards 1.4;
-read 2026-11-21. Rules only: imports no AWS client.
+a message 50 blocks); Microsoft, "Create incoming webhooks with Workflows", "Microsoft Teams
+connector: known issues" (a message holds about 28 KB; what is longer fails after the webhook was
+answered) and Adaptive Cards 1.4; read 2026-11-21. Rules only: imports no AWS client.
 """
 
+import json
 from enum import StrEnum
 
 from signalbox.json_documents import JsonObject
-from signalbox.messages import Message
+from signalbox.messages import Message, fitted
 from signalbox.messages_text import to_text
 
 _SLACK_TEXT_LIMIT = 2900
 _SLACK_BLOCKS = 45
+# Below 28 KB: Teams counts what it makes of the card.
+_TEAMS_LIMIT_BYTES = 20_000
 
 
 class WebhookKind(StrEnum):
@@ -67,6 +71,14 @@ def _escaped(text: str) -> str:
 
 
 def _teams(message: Message) -> JsonObject:
+    return _card(fitted(message, _fits_teams))
+
+
+def _fits_teams(message: Message) -> bool:
+    return len(json.dumps(_card(message), ensure_ascii=False).encode()) <= _TEAMS_LIMIT_BYTES
+
+
+def _card(message: Message) -> JsonObject:
     body = [_block(message.subject, weight="Bolder", size="Medium")]
     body += [_block(paragraph) for paragraph in message.summary]
     for part in message.sections:

@@ -12,11 +12,14 @@ from signalbox import delivery
 from signalbox.aws import clients, storage
 from signalbox.delivery import Claim, Standing
 from signalbox.errors import ObjectMissingError
-from signalbox.messages import Message
+from signalbox.messages import Message, fitted
 from signalbox.messages_text import to_text
 
 # The subscription of the webhook's queue takes only notifications with this attribute.
 ATTRIBUTE = "signalbox"
+# SNS, Publish: 262,144 bytes with everything (read 2026-11-21); a Step Functions cause alone may
+# have 32,768 characters, and is there three times.
+_LIMIT_BYTES = 250_000
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,23 @@ def _note_sent(bucket: str, key: str) -> None:
 
 def publish(message: Message, topic_arn: str) -> None:
     """One notification: text for people, the message itself for the queue of the webhook."""
-    text = to_text(message)
-    body = {"default": text, "email": text, "sqs": message.model_dump_json()}
+    sent = fitted(message, _fits)
     clients.sns().publish(
         TopicArn=topic_arn,
-        Subject=message.subject,
-        Message=json.dumps(body),
+        Subject=sent.subject,
+        Message=_body(sent),
         MessageStructure="json",
         MessageAttributes={
-            ATTRIBUTE: {"DataType": "String", "StringValue": message.kind.value},
+            ATTRIBUTE: {"DataType": "String", "StringValue": sent.kind.value},
         },
     )
+
+
+def _body(message: Message) -> str:
+    text = to_text(message)
+    body = {"default": text, "email": text, "sqs": message.model_dump_json()}
+    return json.dumps(body, ensure_ascii=False)
+
+
+def _fits(message: Message) -> bool:
+    return len(_body(message).encode()) <= _LIMIT_BYTES
