@@ -6,6 +6,7 @@ import json
 import pytest
 
 from functions import data_intake
+from signalbox.aws import clients
 from signalbox.aws import intake as data
 from signalbox.errors import EventError
 from tests.functions.intake_world import BAD, BUCKET, GOOD, OTHER_GOOD, waiting_run
@@ -64,6 +65,23 @@ def test_bad_data_is_moved_with_its_findings_and_people_are_told(run):
     (message,) = run.messages
     assert run.run_id in message["Subject"]
     assert 'row 3, column "age": "old" is no number' in message["Message"]
+
+
+def test_a_large_refused_file_is_copied_in_parts(run, monkeypatch):
+    """In one request S3 takes longer than the client waits; here with parts of 5 MiB."""
+    monkeypatch.setattr(data, "COPY_PART_BYTES", 5 * 1024**2)
+    calls: list[str] = []
+    for name in ("CopyObject", "UploadPartCopy"):
+        clients.s3().meta.events.register(
+            f"before-call.s3.{name}", lambda model, **_: calls.append(model.name)
+        )
+    bad = GOOD + b"30,1.5\n" * 1_600_000 + b"old,3\n"
+
+    assert run.upload("data.csv", bad) == "quarantined"
+
+    (place, _) = run.keys("quarantine/")
+    assert run.world.s3.get_object(Bucket=BUCKET, Key=place)["Body"].read() == bad
+    assert calls == ["UploadPartCopy"] * 3
 
 
 def test_a_good_file_after_a_bad_one_opens_the_gate(run):

@@ -23,8 +23,9 @@ from signalbox.manifest_resolved import ResolvedManifest
 RANGE_BYTES = 8 * 1024 * 1024
 # A body can break off after its headers; botocore retries only up to them.
 _READ_ATTEMPTS = 4
-# CopyObject takes 5 GB; above it the copy is done in parts.
-_COPY_AT_ONCE_BYTES = 5 * 1000**3
+# S3 copies some 100 MB a second in one request, which the client's time-out of 20 seconds ends;
+# parts go side by side (S3 User Guide, "Copying objects", recommends them from 100 MB on).
+COPY_PART_BYTES = 128 * 1024 * 1024
 
 
 class _ObjectVersion(io.RawIOBase):
@@ -128,12 +129,13 @@ def copy_to_quarantine(arrived: Arrival, findings: JsonObject) -> None:
     """Copy the version to where refused data is kept, with the findings beside it."""
     from boto3.s3.transfer import TransferConfig
 
+    parts = TransferConfig(multipart_threshold=COPY_PART_BYTES, multipart_chunksize=COPY_PART_BYTES)
     clients.s3().copy(
         {"Bucket": arrived.bucket, "Key": arrived.key, "VersionId": arrived.version_id},
         arrived.bucket,
         arrived.quarantine_key,
         ExtraArgs={"TaggingDirective": "REPLACE"},
-        Config=TransferConfig(multipart_threshold=_COPY_AT_ONCE_BYTES, use_threads=False),
+        Config=parts,
     )
     content = json.dumps(findings, indent=1).encode() + b"\n"
     storage.write(arrived.bucket, f"{arrived.quarantine_key}.findings.json", content)
