@@ -145,6 +145,52 @@ def parquet(rows: list[dict]) -> bytes:
     return written.getvalue()
 
 
+class Ranges(io.RawIOBase):
+    """Content of which every read is one request, as of an object in S3."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.position, self.sizes = content, 0, []
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.position = {0: 0, 1: self.position, 2: len(self.content)}[whence] + offset
+        return self.position
+
+    def readinto(self, buffer) -> int:
+        read = self.content[self.position : self.position + len(buffer)]
+        buffer[: len(read)] = read
+        self.position += len(read)
+        self.sizes.append(len(read))
+        return len(read)
+
+
+@pytest.mark.parametrize("rows_per_group", [1_200_000, 50_000])
+def test_parquet_is_fetched_once_whether_its_columns_are_long_or_short(rows_per_group):
+    """With the stream's buffer alone, long columns read in turns are fetched several times over."""
+    column = pa.array([n * 1.000001 for n in range(1_200_000)], pa.float64())
+    table = pa.table({name: column for name in "abcd"})
+    written = io.BytesIO()
+    pyarrow.parquet.write_table(
+        table, written, row_group_size=rows_per_group, compression="none", use_dictionary=False
+    )
+    ranges = Ranges(written.getvalue())
+    expected = Expectation(DataFormat.PARQUET, tuple(ColumnRule(n, NUMBER) for n in "abcd"))
+
+    report = check(io.BufferedReader(ranges, 8 * 1024**2), expected, file="data.parquet")
+
+    assert report.findings == ()
+    assert sum(ranges.sizes) < 1.2 * len(ranges.content) + 2 * 8 * 1024**2
+    assert len(ranges.sizes) < 30
+
+
 def test_parquet_is_checked_by_the_same_rules():
     assert outcome(parquet(OBJECTS), PARQUET) == []
     bad = [dict(row, bmi=row["bmi"] + (100 if i == 12 else 0)) for i, row in enumerate(OBJECTS)]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARQUET_ROWS = 16_384
+# Columns are read side by side, each through a buffer of its own: all together take this much.
+PARQUET_BUFFERS_BYTES = 128 * 1024 * 1024
+_BUFFER_BYTES = (512 * 1024, 8 * 1024 * 1024)
 Row = tuple[int, Mapping[str, str | None]]
 
 
@@ -284,14 +287,12 @@ class ParquetPiece:
 
 def _open_parquet(stream: BinaryIO, expected: Expectation, file: str) -> Opened:
     import pyarrow as pa
-    from pyarrow import parquet
 
     if not stream.read(1):
         advice = "Upload a file with at least one row"
         raise DataRefused(Finding(Rule.EMPTY, file, "is empty", advice))
-    stream.seek(0)
     try:
-        opened = parquet.ParquetFile(stream, buffer_size=1024 * 1024, pre_buffer=False)
+        opened = _parquet_file(stream)
     except (pa.ArrowInvalid, OSError) as error:
         what = f"is no whole Parquet file: {error}"
         raise DataRefused(Finding(Rule.FORMAT, file, what, "Write and upload it again")) from None
@@ -299,6 +300,30 @@ def _open_parquet(stream: BinaryIO, expected: Expectation, file: str) -> Opened:
     _require(header_findings(names, expected, file=file))
     shape = _shape(names, expected, file)
     return Opened(shape, _parquet_pieces(opened, shape))
+
+
+def _parquet_file(stream: BinaryIO) -> Any:
+    """The file, through buffers that are refilled as seldom as their memory allows.
+
+    Columns that fit into theirs are read one after the other, so the stream's own buffer serves
+    many at a time; larger ones are read in turns, and each turn would refill it.
+    """
+    from pyarrow import parquet
+
+    stream.seek(0)
+    metadata = parquet.read_metadata(stream)
+    least, most = _BUFFER_BYTES
+    size_bytes = min(most, max(least, PARQUET_BUFFERS_BYTES // max(1, metadata.num_columns)))
+    in_turns = any(size > size_bytes for size in _column_sizes(metadata))
+    source = stream.raw if in_turns and isinstance(stream, io.BufferedReader) else stream
+    source.seek(0)
+    return parquet.ParquetFile(source, metadata=metadata, buffer_size=size_bytes, pre_buffer=False)
+
+
+def _column_sizes(metadata: Any) -> Iterator[int]:
+    """Bytes of every column in every group of rows."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        yield from (group.column(n).total_compressed_size for n in range(group.num_columns))
 
 
 def _parquet_pieces(opened: Any, shape: Shape) -> Iterator[Piece]:
