@@ -158,6 +158,34 @@ def test_a_function_called_asynchronously_keeps_what_it_could_not_handle() -> No
         assert destination == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
+def test_a_message_that_a_queue_refuses_is_kept() -> None:
+    """SNS gives up at once where it may not send or encrypt (SNS Developer Guide, "dead-letter
+    queues"); the topic needs leave to send there.
+    """
+    kept = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    for subscription in repository.resources("AWS::SNS::Subscription").values():
+        if subscription["Protocol"] == "sqs":
+            assert subscription["RedrivePolicy"]["deadLetterTargetArn"] == kept
+    (policy,) = (
+        found
+        for found in repository.resources("AWS::SQS::QueuePolicy").values()
+        if found["Queues"] == [{"Ref": "DeadLetterQueue"}]
+    )
+    senders = [s["Principal"] for s in policy["PolicyDocument"]["Statement"]]
+    assert {"Service": "sns.amazonaws.com"} in senders
+
+
+def test_a_queue_hides_a_message_six_times_as_long_as_its_function_may_take() -> None:
+    """Lambda Developer Guide, "Using Lambda with Amazon SQS"."""
+    default_s = repository.template()["Globals"]["Function"]["Timeout"]
+    functions = repository.resources("AWS::Serverless::Function")
+    for mapping in repository.resources("AWS::Lambda::EventSourceMapping").values():
+        queue = repository.resources("AWS::SQS::Queue")[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+        timeout_s = functions[mapping["FunctionName"]["Ref"]].get("Timeout", default_s)
+        assert queue["VisibilityTimeout"] >= 6 * timeout_s
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
 def test_an_alarm_watches_the_dead_letter_queue() -> None:
     (alarm,) = repository.resources("AWS::CloudWatch::Alarm").values()
 
