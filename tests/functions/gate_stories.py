@@ -39,14 +39,18 @@ def register(world: Any) -> str:
             "SupportedResponseMIMETypes": ["text/csv"],
         },
     )["ModelPackageArn"]
-    detail = {"modelPackageArn": arn, "verdict": VERDICT}
+    report_registered(world, arn, VERDICT, execution="train-1")
+    return arn
+
+
+def report_registered(world: Any, arn: str, verdict: dict[str, Any], /, *, execution: str) -> None:
+    """The training machine tells what it registered, and the verdict."""
     report = world.event("record_outcome") | {
         "status": "registered",
-        "execution": "train-1",
-        "detail": detail,
+        "execution": execution,
+        "detail": {"modelPackageArn": arn, "verdict": verdict},
     }
     record_outcome.handler(report, None)
-    return arn
 
 
 def at_model_gate(world: Any, workload: dict[str, str], author: dict[str, Any]) -> str:

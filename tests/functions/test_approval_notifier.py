@@ -15,6 +15,7 @@ from tests.functions import gate_stories as stories
 from tests.functions.gate_stories import RUN, deliver, gate_event
 
 ASKED = "ours to send"
+WORKFLOW = "signalbox-dev-workflow-123456789012-us-east-1"
 
 
 def notify(world: Any, gate: str, state: str = "STARTED", **detail: Any) -> str:
@@ -81,6 +82,32 @@ def test_the_question_about_a_model_shows_its_evidence(world, version):
     assert "The model is accepted." in sections["The verdict"]
     assert any("54.1" in line for line in sections["Metrics"])
     assert message["kind"] == "decision"
+
+
+def test_the_champion_s_numbers_are_those_on_this_run_s_rows(world, version):
+    """The champion's own evaluation, on the rows of its own run, said 56.5."""
+    evaluation = {"regression_metrics": {"rmse": {"value": 60.25}, "mae": {"value": 47.5}}}
+    world.s3.put_object(
+        Bucket=WORKFLOW,
+        Key=f"runs/{RUN}/evaluation/1/champion/evaluation.json",
+        Body=json.dumps(evaluation),
+    )
+    metrics = {"regression_metrics.rmse.value": 54.1, "regression_metrics.mae.value": 44.0}
+    compared = {"metric": "regression_metrics.rmse.value", "challenger": 54.1, "champion": 60.25}
+    verdict = stories.VERDICT | {
+        "metrics": metrics,
+        "champion": {"modelPackageArn": version, "problem": ""},
+        "comparisons": [compared],
+        "evaluationUri": f"s3://{WORKFLOW}/runs/{RUN}/evaluation/1/evaluation.json",
+    }
+    stories.report_registered(world, version, verdict, execution="train-2")
+
+    notify(world, "ApproveModel")
+
+    (message,) = world.told()
+    (table,) = (part["lines"] for part in message["sections"] if part["title"] == "Metrics")
+    assert [line.split()[1:] for line in table[1:3]] == [["54.1", "60.25"], ["44", "47.5"]]
+    assert table[-1] == "The champion is version 1, measured on the same rows."
 
 
 def test_the_same_event_twice_is_one_message(world, version):

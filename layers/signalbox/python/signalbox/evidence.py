@@ -22,7 +22,7 @@ _SHOWN_COLUMNS = 20
 
 @dataclass(frozen=True)
 class ChampionMetrics:
-    """The model version to compare with and what it measured, by the metrics' dotted paths."""
+    """The version to compare with and what it measured on this run's rows, by dotted paths."""
 
     arn: str
     metrics: Mapping[str, float]
@@ -91,7 +91,8 @@ def _table(metrics: Mapping[str, float], champion: ChampionMetrics | None) -> li
         for n, value in metrics.items()
     ]
     version = champion.arn.rpartition("/")[2]
-    return [f"{head}  {'champion':>12}", *rows, f"The champion is version {version}."]
+    measured = "measured on the same rows" if champion.metrics else "not measured on these rows"
+    return [f"{head}  {'champion':>12}", *rows, f"The champion is version {version}, {measured}."]
 
 
 def _beside(value: float | None) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from signalbox import evaluations, json_documents, manifest_history, naming
-from signalbox.aws import actions, registry, runs, storage
+from signalbox.aws import actions, runs, storage
 from signalbox.aws.actions import ActionRun
 from signalbox.errors import EvaluationInvalid, ObjectMissingError
 from signalbox.evidence import ChampionMetrics
@@ -74,32 +74,38 @@ def previous(record: RunRecord) -> ResolvedManifest | None:
 
 
 def champion(manifest: ResolvedManifest, status: str) -> ChampionMetrics | None:
-    """The champion that the verdict names and what it measured."""
+    """The champion that the verdict names, and what it measured on the rows of this run.
+
+    The numbers of its own run are about other rows, and are not shown beside this one's.
+    """
     entry = manifest_history.latest(manifest, "training", status)
     judged = entry.detail.get("verdict") if entry else None
-    named = judged.get("champion") if isinstance(judged, dict) else None
-    arn = named.get("modelPackageArn") if isinstance(named, dict) else None
-    if not isinstance(named, dict) or not isinstance(arn, str):
+    if not isinstance(judged, dict):
         return None
-    told = _numbers(named.get("metrics"))
-    return ChampionMetrics(arn, told or _measured(arn))
+    named = judged.get("champion")
+    arn = named.get("modelPackageArn") if isinstance(named, dict) else None
+    return ChampionMetrics(arn, _on_the_same_rows(judged)) if isinstance(arn, str) else None
 
 
-def _numbers(value: JsonValue) -> dict[str, float]:
-    pairs = value.items() if isinstance(value, dict) else ()
-    return {key: float(number) for key, number in pairs if isinstance(number, int | float)}
-
-
-def _measured(arn: str) -> dict[str, float]:
-    """Old runs expire: a champion without its file is shown without numbers."""
-    uri = registry.describe(arn).evaluation_uri
-    if not uri:
-        return {}
+def _on_the_same_rows(verdict: JsonObject) -> dict[str, float]:
+    """All that the champion's evaluation left; where that is gone, what was compared."""
+    folder = str(verdict.get("evaluationUri", "")).rpartition("/")[0]
+    uri = f"{folder}/champion/evaluation.json"
     try:
         content = storage.read(*naming.split_s3_uri(uri)).content
         return evaluations.shown_metrics(evaluations.read_evaluation(content, uri), [])
     except (ObjectMissingError, EvaluationInvalid):
-        return {}
+        compared = verdict.get("comparisons")
+        return _compared(compared if isinstance(compared, list) else [])
+
+
+def _compared(comparisons: list[JsonValue]) -> dict[str, float]:
+    told = [one for one in comparisons if isinstance(one, dict)]
+    return {
+        str(one["metric"]): float(value)
+        for one in told
+        if isinstance(value := one.get("champion"), int | float)
+    }
 
 
 def profile(record: RunRecord) -> JsonObject | None:
