@@ -210,7 +210,7 @@ def test_a_webhook_that_is_down_holds_nothing_back_and_loses_nothing(served: Lap
     try:
         run = at_model_gate(served)  # the e-mail is there all the same
 
-        lost = json.loads(stories.await_dead_letter(served, 60))
+        lost = json.loads(stories.await_dead_letter(served, run.run_id, 60))
     finally:
         secrets.put_secret_value(SecretId=name, SecretString=before)
         forget_the_secret(served)
