@@ -76,6 +76,11 @@ def test_a_person_gets_from_release_to_predictions_by_the_messages_alone(
     run = stories.await_stage(served, execution_id, "ApproveModel")
     letter = await_letter(run, "has-a-model-to-decide-on")
     assert "The model is accepted." in letter.text
+    rows = len(files.source.read_text().splitlines()) - 1
+    assert f"  source/{files.source.name}: {rows} rows, 0 of them repeated" in letter.text
+    page = tmp_path / "report.html"
+    served.signalbox("report", run.run_id, "--out", str(page))
+    assert f"{files.source.name}: {rows} rows, 0 of them repeated" in page.read_text()
     follow(served, letter, APPROVE)
     stories.await_stage(served, execution_id, "UploadInferenceData")
     letter = await_letter(run, "waits-for-rows-to-predict")
