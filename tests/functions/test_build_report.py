@@ -1,19 +1,14 @@
 """build_report: what an evaluation left in, one page out."""
 
-import io
 import json
 from typing import Any
 
 import pytest
 
 from functions import build_report
-from signalbox import intake_check
-from signalbox.aws import intake
+from signalbox import data_profiles
 from signalbox.errors import EventError
-from signalbox.intake import Arrival
-from signalbox.intake_rules import ColumnRule, Expectation, Part
 from signalbox.manifest_resolved import from_json, to_json
-from signalbox.manifest_sections import ColumnType, DataFormat
 from tests.contracts.machine_inputs import resolved_manifest
 
 RUN = "261121-093005-2867b0"
@@ -43,6 +38,10 @@ def build(world: Any, **changes: Any) -> str:
     return page
 
 
+def keep_profiles(judged, files):
+    put(judged, "report/data-profile.json", json.dumps(data_profiles.document(files)))
+
+
 def test_metrics_alone_make_a_report(judged):
     page = build(judged)
 
@@ -69,37 +68,19 @@ def test_predictions_data_profile_and_champion_are_shown_where_they_are(judged):
         "quantiles": {"0.5": 50.0},
         "histogram": {"from": 19.0, "to": 79.0, "counts": [1, 2, 3]},
     }
-    file = {"rows": 300, "columns": {"age": column, "odd": "not a column"}}
-    profile = {"schemaVersion": "1", "files": {"source/a.csv": file, "source/b.csv": "no file"}}
-    put(judged, "report/data-profile.json", json.dumps(profile))
+    profile = {"rows": 300, "columns": {"age": column, "odd": "not a column"}}
+    keep_profiles(judged, {"source/people.csv": profile, "inference/rows.csv": {"rows": 7}})
 
     page = build(judged)
 
     for heading in ("Predicted against actual", "Residuals", "Rows within an error"):
         assert f"<h3>{heading}</h3>" in page
     assert "56.5" in page
+    assert "people.csv: 300 rows" in page
+    assert "rows.csv: 7 rows" not in page
     assert "3 (1.0%)" in page
     assert "over 1,000" in page
     assert page.count('class="line champion"') == 1
-
-
-def test_the_profile_is_read_as_data_intake_writes_it(judged):
-    """The writer and the reader of one document, in one test."""
-    rule = ColumnRule("age", ColumnType.NUMBER)
-    for name, content in (("source/a.csv", b"age\n19\n79\n79\n"), ("inference/b.csv", b"n\n1\n")):
-        part, _, file = name.partition("/")
-        arrived = Arrival(WORKFLOW, RUN, Part(part), file, "v1", len(content), "01")
-        columns = (rule,) if part == "source" else ()
-        report = intake_check.check(
-            io.BytesIO(content), Expectation(DataFormat.CSV, columns), file=arrived.file
-        )
-        intake.keep_profile(arrived, report.profile_document())
-
-    page = build(judged)
-
-    assert "source/a.csv: 3 rows, 1 of them repeat another row" in page
-    assert "<td>age</td><td>number</td>" in page
-    assert "inference/b.csv" not in page
 
 
 def test_a_second_attempt_replaces_the_report(judged):
@@ -113,11 +94,7 @@ def test_a_second_attempt_replaces_the_report(judged):
 def test_what_comes_from_data_and_scripts_is_text_and_never_markup(judged):
     """Class names, slices, reasons, columns: all of them are somebody else's."""
     bad = '"><script>alert(1)</script>'
-    put(
-        judged,
-        "report/data-profile.json",
-        json.dumps({"files": {f"source/{bad}": {"columns": {bad: {"type": bad}}}}}),
-    )
+    keep_profiles(judged, {f"source/{bad}": {"rows": 1, "columns": {bad: {"type": bad}}}})
     put(
         judged,
         "evaluation/1/evaluation.json",

@@ -1,57 +1,57 @@
-"""The profiles that data_intake keeps of a run's files, as the report and the messages read them.
+"""The profiles of a run's data, as data_intake keeps them: one document, an entry for each file.
 
-One document for a run: `{"schemaVersion": "1", "files": {"source/a.csv": {"rows": ...}}}`. What it
-lacks is left out, for an older or newer version may have written it. Rules only.
+Rules only: imports no AWS client.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from signalbox.intake_rules import Part
 from signalbox.json_documents import JsonObject
+
+SCHEMA_VERSION = "1"
 
 
 @dataclass(frozen=True)
 class FileProfile:
-    """What one file held; `columns` in the order of the file, None where nothing was told."""
+    """What one accepted file holds; `file` is `source/<name>` or `inference/<name>`."""
 
     file: str
     rows: int | None
-    repeated: int | None
-    columns: dict[str, JsonObject]
+    """None where the format is not looked into."""
+    repeated_rows: int
+    columns: Mapping[str, JsonObject]
 
     @property
-    def headline(self) -> str:
-        """The file and how much is in it.
-
-        >>> FileProfile("source/a.csv", 1200, 3, {}).headline
-        'source/a.csv: 1,200 rows, 3 of them repeat another row'
-        """
-        rows = "" if self.rows is None else f": {self.rows:,} rows"
-        repeated = f", {self.repeated:,} of them repeat another row" if self.repeated else ""
-        return f"{self.file}{rows}{repeated}"
+    def is_trained_on(self) -> bool:
+        """Whether it is training data, not rows to predict."""
+        return self.file.startswith("source/")
 
 
-def of_part(document: JsonObject | None, part: Part) -> list[FileProfile]:
-    """The profiles of the files of one part, by name."""
-    files = document.get("files") if document else None
-    named = files.items() if isinstance(files, dict) else ()
-    return [
-        _of_file(file, profile)
-        for file, profile in sorted(named)
-        if file.startswith(f"{part}/") and isinstance(profile, dict)
-    ]
+def document(entries: JsonObject) -> JsonObject:
+    """The document of entries by file."""
+    return {"schemaVersion": SCHEMA_VERSION, "files": dict(sorted(entries.items()))}
 
 
-def _of_file(file: str, profile: JsonObject) -> FileProfile:
-    columns = profile.get("columns")
-    told = columns.items() if isinstance(columns, dict) else ()
+def files(profiles: JsonObject | None) -> list[FileProfile]:
+    """The entries in the order of their names; what cannot be read is not there.
+
+    >>> (one,) = files(document({"source/a.csv": {"rows": 2, "columns": {"age": {}, "odd": 1}}}))
+    >>> one.rows, dict(one.columns), one.is_trained_on
+    (2, {'age': {}}, True)
+    >>> files(None), files({"rows": 2})
+    ([], [])
+    """
+    entries = profiles.get("files") if profiles else None
+    found = entries.items() if isinstance(entries, dict) else ()
+    return [_file(name, entry) for name, entry in found if isinstance(entry, dict)]
+
+
+def _file(name: str, entry: JsonObject) -> FileProfile:
+    rows, repeated, columns = (entry.get(k) for k in ("rows", "duplicateRows", "columns"))
+    named = columns.items() if isinstance(columns, dict) else ()
     return FileProfile(
-        file,
-        rows=_count(profile.get("rows")),
-        repeated=_count(profile.get("duplicateRows")),
-        columns={name: column for name, column in told if isinstance(column, dict)},
+        file=name,
+        rows=rows if isinstance(rows, int) else None,
+        repeated_rows=repeated if isinstance(repeated, int) else 0,
+        columns={column: found for column, found in named if isinstance(found, dict)},
     )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

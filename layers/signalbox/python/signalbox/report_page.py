@@ -14,9 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from signalbox import data_profiles, report_charts, report_plots
-from signalbox.data_profiles import FileProfile
 from signalbox.evaluations import Evaluation, shown_metrics
-from signalbox.intake_rules import Part
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.prediction_metrics import name_of
@@ -43,7 +41,7 @@ class Evidence:
     verdict: JsonObject
     challenger: Model
     champion: Model | None
-    profile: JsonObject | None
+    profiles: JsonObject | None
     data: JsonObject
     jobs: Mapping[str, str]
     attempt: str
@@ -68,7 +66,7 @@ def render(evidence: Evidence) -> str:
             evidence.champion.predictions if evidence.champion else None,
         ),
         sampled=_sampled(evidence.challenger.predictions),
-        profiles=[_profile(one) for one in data_profiles.of_part(evidence.profile, Part.SOURCE)],
+        profiles=_profiles(evidence.profiles),
         lineage=list(_lineage(evidence)),
         evidence=evidence,
     )
@@ -124,16 +122,25 @@ class ColumnRow:
 
 
 @dataclass(frozen=True)
-class ShownFile:
-    """One file of the training data, ready to be shown."""
+class FileTable:
+    """One file of training data, ready to be shown."""
 
-    headline: str
+    file: str
+    rows: str
     columns: list[ColumnRow]
 
 
-def _profile(found: FileProfile) -> ShownFile:
-    rows = [_column(name, column, found.rows) for name, column in found.columns.items()]
-    return ShownFile(found.headline, rows)
+def _profiles(profiles: JsonObject | None) -> list[FileTable]:
+    """The files of training data that were looked into; what is not told is left blank."""
+    return [
+        FileTable(
+            file=one.file.partition("/")[2],
+            rows=f"{one.rows:,} rows, {one.repeated_rows:,} of them repeated",
+            columns=[_column(name, column, one.rows) for name, column in one.columns.items()],
+        )
+        for one in data_profiles.files(profiles)
+        if one.is_trained_on and one.rows is not None
+    ]
 
 
 def _column(name: str, column: Mapping[str, Any], rows: object) -> ColumnRow:
