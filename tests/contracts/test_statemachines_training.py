@@ -166,6 +166,23 @@ def test_the_champion_is_the_newest_approved_version() -> None:
     assert (asked["SortBy"], asked["SortOrder"]) == ("CreationTime", "Descending")
 
 
+def test_the_champion_is_found_on_whichever_page_it_is() -> None:
+    """SageMaker filters a page after it has cut it: AWS's own samples go on over empty ones."""
+    pages = [
+        {"ModelPackageSummaryList": [], "NextToken": "second"},
+        {"ModelPackageSummaryList": [], "NextToken": "third"},
+        {"ModelPackageSummaryList": [{"ModelPackageArn": CHAMPION_ARN}], "NextToken": "fourth"},
+    ]
+    ending = train(listModelPackages=in_turn(*pages))
+
+    asked = ending.requests("aws-sdk:sagemaker:listModelPackages")
+    assert [request.get("NextToken") for request in asked] == [None, "second", "third"]
+    assert {**asked[2], "NextToken": "second"} == asked[1] == {**asked[0], "NextToken": "second"}
+    (judged,) = payloads_of(ending, "JudgeModel")
+    assert judged["champion"]["modelPackageArn"] == CHAMPION_ARN
+    assert faults(ending.calls) == []
+
+
 def test_without_a_champion_or_a_rule_no_second_job_is_paid_for() -> None:
     manifest = resolved_manifest()
     manifest["workload"]["evaluate"]["champion"] = []
