@@ -9,6 +9,8 @@ from functions import data_intake
 from signalbox.aws import clients
 from signalbox.aws import intake as data
 from signalbox.errors import EventError
+from signalbox.intake import Arrival
+from signalbox.intake_rules import Part
 from tests.functions.intake_world import BAD, BUCKET, GOOD, OTHER_GOOD, waiting_run
 
 
@@ -65,6 +67,21 @@ def test_bad_data_is_moved_with_its_findings_and_people_are_told(run):
     (message,) = run.messages
     assert run.run_id in message["Subject"]
     assert 'row 3, column "age": "old" is no number' in message["Message"]
+
+
+def test_the_profiles_of_many_wide_files_stay_readable(run):
+    """What is longer than 5 MB nobody here reads: the next upload would fail, and the report."""
+    column = {"type": "number", "histogram": {"counts": [100_000] * 20}}
+    profile = {"rows": 7, "columns": {f"column {n}": column for n in range(9_000)}}
+    for number in range(4):
+        arrived = Arrival(BUCKET, run.run_id, Part.SOURCE, f"{number}.csv", "v", 1, f"{number:04}")
+        data.keep_profile(arrived, profile)
+
+    kept = run.profiles()
+
+    assert [kept[f"source/{number}.csv"]["rows"] for number in range(4)] == [7] * 4
+    assert "columns" in kept["source/0.csv"]
+    assert "columns" not in kept["source/3.csv"]
 
 
 def test_a_large_refused_file_is_copied_in_parts(run, monkeypatch):

@@ -3,12 +3,15 @@
 Rules only: imports no AWS client.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from signalbox.json_documents import JsonObject
 
 SCHEMA_VERSION = "1"
+# Below the 5 MB that `aws.storage` reads; a hundred files of a hundred columns come near.
+LIMIT_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,21 @@ class FileProfile:
 def document(entries: JsonObject) -> JsonObject:
     """The document of entries by file."""
     return {"schemaVersion": SCHEMA_VERSION, "files": dict(sorted(entries.items()))}
+
+
+def to_text(entries: JsonObject, file: str, entry: JsonObject) -> bytes:
+    """The document of entries with that of one more file, or of a file anew.
+
+    Where its columns would make the document longer than anybody reads, they are left out.
+    """
+    whole = _as_json({**entries, file: entry})
+    if len(whole) <= LIMIT_BYTES:
+        return whole
+    return _as_json({**entries, file: {key: entry[key] for key in entry if key != "columns"}})
+
+
+def _as_json(entries: JsonObject) -> bytes:
+    return (json.dumps(document(entries), separators=(",", ":")) + "\n").encode()
 
 
 def files(profiles: JsonObject | None) -> list[FileProfile]:

@@ -113,15 +113,11 @@ def keep_profile(arrived: Arrival, profile: JsonObject) -> None:
         files = json.loads(content)["files"]
         if files.get(arrived.file, {}).get("sequencer", "") > arrived.sequencer:
             return content
-        return _profiles({**files, arrived.file: entry})
+        return data_profiles.to_text(files, arrived.file, entry)
 
-    content = _profiles({arrived.file: entry})
+    content = data_profiles.to_text({}, arrived.file, entry)
     if not storage.create(arrived.bucket, key, content, content_type="application/json"):
         storage.update(arrived.bucket, key, with_entry)
-
-
-def _profiles(files: JsonObject) -> bytes:
-    return (json.dumps(data_profiles.document(files), indent=1) + "\n").encode()
 
 
 def copy_to_quarantine(arrived: Arrival, findings: JsonObject) -> None:
