@@ -5,6 +5,7 @@ beginning of the model archive; changes nothing.
 """
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from signalbox import model_archive, naming, observability, verdict
@@ -15,10 +16,13 @@ from signalbox.json_documents import JsonObject
 from signalbox.machine_requests import ChampionReport, JudgementRequest
 from signalbox.verdict import Challenger, Rules, Verdict
 from signalbox.verdict_comparison import Champion, failure_reason
+from signalbox.verdict_slices import SliceResult
 
 logger = observability.logger("judge-model")
 # The same evaluation gets the same verdict, interval included, however often it is asked for.
 SEED = 20261121
+# Those that leave their bounds first: a state of the machine takes 256 KB with all that it carries.
+SHOWN_SLICES = 300
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -84,9 +88,15 @@ def _answer(outcome: Verdict, champion: Champion | None, evaluation_uri: str) ->
         if champion
         else None,
         "comparisons": [verdict.comparison_document(one) for one in outcome.comparisons],
-        "slices": [verdict.slice_document(one) for one in outcome.slices],
+        "slices": [verdict.slice_document(one) for one in _shown(outcome.slices)],
         "evaluationUri": evaluation_uri,
     }
+
+
+def _shown(slices: Sequence[SliceResult]) -> Sequence[SliceResult]:
+    if len(slices) <= SHOWN_SLICES:
+        return slices
+    return sorted(slices, key=lambda one: one.kept is not False)[:SHOWN_SLICES]
 
 
 def _check_model(uri: str) -> None:

@@ -171,6 +171,25 @@ def test_a_slice_that_leaves_its_bounds_refuses_and_is_named(world):
     assert answer["rows"] == 80
 
 
+def test_a_verdict_on_many_slices_fits_through_the_machine(world):
+    """A state takes 262,144 bytes, half of which is the manifest's; beyond it nothing catches."""
+    metric = "regression_metrics.rmse.value"
+    uri = put_evaluation(world, rmse(54.25))
+    names = [f"a column whose name is long {number}" for number in range(20)]
+    rows = [[f"a group with quite a long name {row % 50}"] * 20 for row in range(100)]
+    lines = [",".join(["0", "9", *row]) for row in rows]
+    text = "\n".join([",".join(["expected", "predicted", *names]), *lines])
+    key = f"runs/{RUN}/evaluation/1/predictions.csv"
+    world.s3.put_object(Bucket=WORKFLOW, Key=key, Body=text)
+    slices = [{"column": name, "metric": metric, "max": 5, "minRows": 2} for name in names]
+
+    answer = judge(world, evaluate={"slices": slices}, champion=NO_CHAMPION, evaluationUri=uri)
+
+    assert len(json.dumps(answer)) < 128 * 1024
+    assert sum("leaves its bounds for 40 more values of" in one for one in answer["unmet"]) == 20
+    assert len(answer["slices"]) == 300
+
+
 def test_slices_without_predictions_cannot_be_judged(world):
     put_evaluation(world, rmse(5.0))
     rules = {"slices": [{"column": "group", "metric": "rmse", "max": 5}]}

@@ -12,6 +12,8 @@ from signalbox.verdict_findings import Finding, bound_finding, bounds
 
 # A column with more is no grouping, and its verdict nothing that a person would read.
 MAX_VALUES = 50
+# A verdict travels through the state machine, whose states take 256 KB.
+TOLD_VALUES = 10
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,15 @@ def judge_slice(
         f"{rule.metric} for each {rule.column} is as asked: {bounds(rule.min, rule.max)} "
         f"({judged} of {len(results)} values have the {rule.min_rows} rows it takes to judge)",
     )
-    return broken or [summary], results
+    return _told(broken, rule) or [summary], results
+
+
+def _told(broken: list[Finding], rule: SliceRule) -> list[Finding]:
+    left_out = len(broken) - TOLD_VALUES
+    if left_out <= 0:
+        return broken
+    more = f"{rule.metric} leaves its bounds for {left_out} more values of {rule.column}"
+    return [*broken[:TOLD_VALUES], Finding(False, more)]
 
 
 def _groups(rule: SliceRule, predictions: Predictions) -> dict[str, list[int]]:
