@@ -72,10 +72,13 @@ def subject(text: str) -> str:
 
     >>> subject("Run 1 – läuft")
     'Run 1 - lauft'
+    >>> subject("data\\r\\t.csv was refused")
+    'data  .csv was refused'
     """
     import unicodedata
 
-    plain = unicodedata.normalize("NFKD", text.replace("–", "-").replace("\n", " "))
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    plain = unicodedata.normalize("NFKD", printable.replace("–", "-"))
     ascii_only = plain.encode("ascii", "ignore").decode()
     return (
         ascii_only if len(ascii_only) <= SUBJECT_LIMIT else f"{ascii_only[: SUBJECT_LIMIT - 3]}..."
