@@ -15,8 +15,10 @@ import pytest
 
 from signalbox import (
     delivery,
+    intake,
     manifest_diff,
     manifest_history,
+    messages_data,
     messages_decisions,
     messages_outcomes,
 )
@@ -25,9 +27,11 @@ from signalbox.decisions import GateDecision, Outcome, entry_of
 from signalbox.delivery import Standing
 from signalbox.evidence import ChampionMetrics
 from signalbox.gates import Gate
+from signalbox.intake_rules import Part
 from signalbox.jobs import Job, JobKind, JobName
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.messages import Message
+from signalbox.messages_data import Place
 from signalbox.messages_decisions import Ask, Wait
 from signalbox.messages_json import WebhookKind, to_body
 from signalbox.messages_outcomes import Failure, Run
@@ -150,12 +154,29 @@ def every_message(manifest: ResolvedManifest, previous: ResolvedManifest) -> dic
         "rejected": messages_outcomes.ended_at_gate(run_of(manifest), rejected),
         "expired": messages_outcomes.ended_at_gate(run_of(manifest), expired),
         "succeeded": messages_outcomes.succeeded(run_of(manifest)),
+        "quarantined": refused_file(manifest),
+        "incomplete": messages_data.too_few_rows(
+            Place(manifest, "signalbox", "us-east-1"),
+            Part.SOURCE,
+            intake.TooFewRows("f00d", files=2, rows=65, wanted=1000),
+        ),
     }
+
+
+def refused_file(manifest: ResolvedManifest) -> Message:
+    arrived = intake.Arrival(
+        "b", manifest.run.id, Part.SOURCE, "may 2026.csv", "3sL4kqtJlcpXroDTDmJ", 99, "01"
+    )
+    finding = 'source/may 2026.csv, row 12,345, column "bmi": "unknown" is no number (rule: type)'
+    entry = manifest_history.entry(
+        "source-data", "quarantined", "cause", at=NOW, detail={"findings": [finding]}
+    )
+    return messages_data.quarantined(Place(manifest, "signalbox", "us-east-1"), arrived, entry)
 
 
 NAMES = (
     "ask_model", "ask_data", "ask_rows", "remind", "failed", "failed_early", "rejected", "expired",
-    "succeeded",
+    "succeeded", "quarantined", "incomplete",
 )  # fmt: skip
 
 
