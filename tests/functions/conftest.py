@@ -8,7 +8,7 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -314,31 +314,21 @@ def aws() -> Iterator[Any]:
 
 
 @pytest.fixture
-def world(fresh_world: Callable[[], World]) -> World:
-    """Buckets as the template makes them, and a pipeline that has just started an execution."""
-    return fresh_world()
-
-
-@pytest.fixture
-def fresh_world(aws: Any) -> Iterator[Callable[[], World]]:
-    """Makes worlds, each in place of the one before.
+def world(aws: Any) -> Iterator[World]:
+    """Buckets as the template makes them, and a pipeline that has just started an execution.
 
     Clients are new in each world, and with them what a test hooks into them.
     """
-
-    def make() -> World:
-        aws.reset()
-        _forget()
-        s3 = clients.s3()
-        for bucket in (ARTIFACTS, WORKFLOW):
-            s3.create_bucket(Bucket=bucket)
-            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        pipeline, machines = FakePipeline(), FakeMachines()
-        pipeline.attach(clients.codepipeline())
-        machines.attach(clients.stepfunctions())
-        return World(s3, pipeline, machines, _listen())
-
-    yield make
+    aws.reset()
+    _forget()
+    s3 = clients.s3()
+    for bucket in (ARTIFACTS, WORKFLOW):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    pipeline, machines = FakePipeline(), FakeMachines()
+    pipeline.attach(clients.codepipeline())
+    machines.attach(clients.stepfunctions())
+    yield World(s3, pipeline, machines, _listen())
     clients.forget()
 
 
