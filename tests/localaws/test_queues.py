@@ -183,12 +183,18 @@ def test_a_batch_that_failed_comes_again_until_its_queue_gives_it_up(line: Line)
     assert line.waiting() == (0, 0)
 
 
-def test_a_failed_batch_holds_no_later_message_back(line: Line) -> None:
+def test_a_failed_batch_holds_no_later_message_back_and_is_not_forgotten_over_it(
+    line: Line,
+) -> None:
+    """The later message makes the poller look while the failed one is still hidden."""
     line.map(BatchSize=1)
 
-    line.send("raise", "after")
+    line.send("raise")
+    line.await_batches(1)
+    line.send("after")
 
     until(lambda: ["after"] in line.bodies())
+    until(lambda: line.dead() == ["raise"])
 
 
 def test_only_the_records_that_are_reported_come_again(line: Line) -> None:
