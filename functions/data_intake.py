@@ -9,15 +9,26 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from signalbox import intake, intake_check, intake_rules, manifest_history, naming, observability
+from signalbox import (
+    intake,
+    intake_check,
+    intake_rules,
+    manifest_history,
+    messages_data,
+    naming,
+    observability,
+)
 from signalbox import settings as settings_of
-from signalbox.aws import announcements, runs
 from signalbox.aws import intake as data
-from signalbox.errors import EventError, ObjectMissingError
+from signalbox.aws import messages, runs
+from signalbox.aws.messages import Channel
+from signalbox.delivery import Standing
+from signalbox.errors import ObjectMissingError
 from signalbox.events import ObjectCreated, read
 from signalbox.intake import Arrival
 from signalbox.intake_check import Report
 from signalbox.manifest_resolved import HistoryEntry, ResolvedManifest
+from signalbox.messages_data import Place
 
 logger = observability.logger("data-intake")
 
@@ -32,24 +43,29 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         size_bytes=created.object.size_bytes,
         sequencer=created.object.sequencer,
     )
-    outcome = "not data of a run" if arrived is None else take_in(arrived)
+    # Lambda's own retries keep the request id: that is how a sender knows its claim again.
+    owner = str(getattr(context, "aws_request_id", ""))
+    outcome = "not data of a run" if arrived is None else take_in(arrived, owner)
     logger.info("data seen", extra={"key": created.object.key, "outcome": outcome})
     return {"key": created.object.key, "outcome": outcome}
 
 
-def take_in(arrived: Arrival) -> str:
+def take_in(arrived: Arrival, owner: str) -> str:
     """Check the version unless it was decided before, then do what the decision asks for."""
     try:
         manifest = runs.read(_manifest_uri(arrived))
         if not intake.is_read(manifest, arrived):
             return "not read by the run"
         known = intake.decided(manifest, arrived)
-        return _finish(manifest, known, arrived) if known else _decide(manifest, arrived)
+        if known is None:
+            manifest, known = _decide(manifest, arrived)
     except ObjectMissingError as missing:
         return f"gone: {missing.uri}"
+    return _act(manifest, known, arrived, owner)
 
 
-def _decide(manifest: ResolvedManifest, arrived: Arrival) -> str:
+def _decide(manifest: ResolvedManifest, arrived: Arrival) -> tuple[ResolvedManifest, HistoryEntry]:
+    """The manifest with the decision, and the decision: another delivery's if that was first."""
     expected = intake_rules.expectation(manifest.workload, arrived.part)
     with data.opened(arrived) as stream:
         report = intake_check.check(stream, expected, file=arrived.file)
@@ -61,9 +77,7 @@ def _decide(manifest: ResolvedManifest, arrived: Arrival) -> str:
     changed = runs.change(
         _manifest_uri(arrived), lambda current: manifest_history.append(current, entry)
     )
-    if changed.was_changed:
-        return _act(changed.manifest, entry, arrived)
-    return _finish(changed.manifest, entry, arrived)
+    return changed.manifest, entry
 
 
 def _findings(arrived: Arrival, report: Report) -> dict[str, Any]:
@@ -74,27 +88,44 @@ def _findings(arrived: Arrival, report: Report) -> dict[str, Any]:
     }
 
 
-def _act(manifest: ResolvedManifest, entry: HistoryEntry, arrived: Arrival) -> str:
-    """What follows from a decision; to do it again changes nothing but a second message."""
-    if entry.status == intake.ACCEPTED:
-        gate = data.open_gate(intake.GATES[arrived.part], manifest)
-        return f"accepted, gate {gate or 'left as it is'}"
-    findings = intake.findings_of(entry)
-    announcements.announce_quarantine(_settings().notification_topic_arn, arrived, findings)
-    data.remove(arrived)
-    data.open_gate(intake.GATES[arrived.part], manifest)
-    return "quarantined"
+def _act(manifest: ResolvedManifest, entry: HistoryEntry, arrived: Arrival, owner: str) -> str:
+    """What follows from a decision; done again, each part of it changes nothing more.
 
-
-def _finish(manifest: ResolvedManifest, entry: HistoryEntry, arrived: Arrival) -> str:
-    """Do what a decision of another delivery asks for, unless that is done or being done."""
+    A refused version leaves the data set whoever tells of it: its claim says who does, and Lambda
+    runs that delivery again if it dies.
+    """
+    told = None
     if entry.status == intake.QUARANTINED:
-        if not data.exists(arrived):
-            data.open_gate(intake.GATES[arrived.part], manifest)
-            return "quarantined before"
-        if intake.may_be_telling(entry, datetime.now(UTC)):
-            raise EventError(f"{arrived.key} is being quarantined by another delivery; try again")
-    return _act(manifest, entry, arrived)
+        message = messages_data.quarantined(_place(manifest), arrived, entry)
+        told = messages.tell(message, _channel(owner))
+        data.remove(arrived)
+    gate = data.open_gate(intake.GATES[arrived.part], manifest)
+    _tell_of_too_few_rows(manifest, arrived, owner)
+    if told is None:
+        return f"accepted, gate {gate or 'left as it is'}"
+    return "quarantined" if told is Standing.OURS else f"quarantined, {told}"
+
+
+def _tell_of_too_few_rows(manifest: ResolvedManifest, arrived: Arrival, owner: str) -> None:
+    found = data.too_few_rows(arrived.part, manifest)
+    if found is not None:
+        message = messages_data.too_few_rows(_place(manifest), arrived.part, found)
+        messages.tell(message, _channel(owner))
+
+
+def _place(manifest: ResolvedManifest) -> Place:
+    return Place(manifest, _settings().app_name, _settings().aws_region)
+
+
+def _channel(owner: str) -> Channel:
+    found = _settings()
+    return Channel(
+        bucket=found.workflow_bucket,
+        topic_arn=found.notification_topic_arn,
+        owner=owner,
+        environment=found.environment_name,
+        region=found.aws_region,
+    )
 
 
 def _manifest_uri(arrived: Arrival) -> str:

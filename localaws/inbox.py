@@ -1,6 +1,8 @@
 """The laptop's inbox: what SNS would e-mail, and what a webhook would be posted, as files.
 
-Files lie in `<state>/inbox/`, named by time and kind, so that a listing is in order. An e-mail
+Files lie in `<state>/inbox/`, named by time and kind, so that a listing is in order. They are of
+the laptops that serve now, and of the last one when none does: a laptop that begins forgets every
+run, so it throws away what was told of them, unless another one still writes there. An e-mail
 subscription is confirmed by itself: nobody could click the link.
 
 parity: SNS asks an address to confirm before it sends anything, and adds a footer with a link to
@@ -8,6 +10,7 @@ unsubscribe.
 """
 
 import json
+import os
 import re
 import threading
 from pathlib import Path
@@ -15,9 +18,11 @@ from typing import Any
 
 from localaws import clock, wire
 from localaws.context import Context
+from localaws.job_folder import is_alive
 from localaws.moto_seams_queues import Mail
 
 FOLDER = "inbox"
+_MARK = ".laptop-"
 WEBHOOK_PATH = "/_localaws/webhook"
 
 
@@ -28,6 +33,20 @@ class Inbox:
         self._folder = folder
         self._lock = threading.Lock()
         self._count = 0
+        self._mark = folder / f"{_MARK}{os.getpid()}"
+
+    def open(self) -> None:
+        """Begin empty, unless another laptop that is alive keeps its messages here, too."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        marks = {m: int(m.name.removeprefix(_MARK)) for m in self._folder.glob(f"{_MARK}*")}
+        others = {m for m, pid in marks.items() if pid != os.getpid() and is_alive(pid)}
+        for path in self._folder.iterdir() if not others else marks.keys() - others:
+            path.unlink(missing_ok=True)
+        self._mark.touch()
+
+    def close(self) -> None:
+        """Leave the folder to the next laptop; the files stay."""
+        self._mark.unlink(missing_ok=True)
 
     def keep(self, kind: str, title: str, suffix: str, content: str) -> Path:
         """Store one thing under a name that sorts by arrival."""
@@ -51,11 +70,14 @@ def install(context: Context) -> None:
     """Keep what is sent from now on below the state directory."""
     global _inbox  # noqa: PLW0603 - one laptop per process, as everywhere in localaws
     _inbox = Inbox(context.config.state_dir / FOLDER)
+    _inbox.open()
 
 
 def shutdown() -> None:
     """Keep nothing more; the files stay."""
     global _inbox  # noqa: PLW0603 - see install
+    if _inbox is not None:
+        _inbox.close()
     _inbox = None
 
 

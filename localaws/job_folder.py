@@ -15,12 +15,13 @@ def own_place(parent: Path) -> Path:
     """This process's folder below `parent`; those of processes that are gone are deleted."""
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.iterdir():
-        if left.name.isdigit() and not _is_alive(int(left.name)):
+        if left.name.isdigit() and not is_alive(int(left.name)):
             shutil.rmtree(left, ignore_errors=True)
     return parent / str(os.getpid())
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process is there, whoever's it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

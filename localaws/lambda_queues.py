@@ -24,7 +24,8 @@ from localaws.lambda_log import PRINCIPAL
 from localaws.moto_seams_queues import QueueHooks, QueueMapping
 
 _MOST_RECEIVED = 10
-_ATTRIBUTES = ["VisibilityTimeout"]
+_HIDDEN = "ApproximateNumberOfMessagesNotVisible"
+_MARGIN_S = 0.05
 _log = logging.getLogger("localaws.lambdas")
 
 
@@ -35,6 +36,8 @@ class QueuePoller:
         self.mapping = mapping
         self._wake = threading.Event()
         self._stopped = False
+        self._comes_back_at: float | None = None
+        """By the monotonic clock: when the last batch, were it not done, would be visible again."""
         self._thread = threading.Thread(target=self._run, name="lambda-queue", daemon=True)
         self._wake.set()
         self._thread.start()
@@ -59,14 +62,23 @@ class QueuePoller:
                 wait_s = self._empty_queue()
             except Exception as error:  # noqa: BLE001 - a thread's edge: told here, tried at the next arrival
                 _log.warning("%s is not read: %s", self.mapping.queue_arn, error)
-                wait_s = None
+                wait_s = self._until_back_s()
+
+    def _until_back_s(self) -> float | None:
+        """Seconds until the last batch may come back; None when that has passed."""
+        if self._comes_back_at is None:
+            return None
+        left_s = self._comes_back_at - time.monotonic()
+        return left_s + _MARGIN_S if left_s > 0 else None
 
     def _empty_queue(self) -> float | None:
-        """Work off what is visible; seconds until something comes back, None for nothing."""
-        comes_back_at: float | None = None  # also when all were done: a look too many costs nothing
+        """Work off what is visible; seconds until something comes back, None for nothing.
+
+        What is hidden is not forgotten by a look that an arrival caused, or that came too early.
+        """
         while not self._stopped:
             sqs, url = self._client(), _queue_url(self.mapping.queue_arn)
-            hidden_s = _hidden_s(sqs, url)
+            hidden_s, hidden = _visibility(sqs, url)
             received = sqs.receive_message(
                 QueueUrl=url,
                 MaxNumberOfMessages=min(self.mapping.batch_size, _MOST_RECEIVED),
@@ -75,15 +87,13 @@ class QueuePoller:
                 MessageAttributeNames=["All"],
             ).get("Messages", [])
             if not received:
-                break
-            comes_back_at = time.monotonic() + hidden_s
+                return self._until_back_s() or (hidden_s if hidden else None)
+            self._comes_back_at = time.monotonic() + hidden_s
             failed = self._failed(received)
             for message in received:
                 if message["MessageId"] not in failed:
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        if comes_back_at is None:
-            return None
-        return max(0.05, comes_back_at - time.monotonic() + 0.05)
+        return None
 
     def _client(self) -> Any:
         role = moto_seams_queues.role_of(self.mapping.function_arn)
@@ -139,9 +149,11 @@ def _record(message: dict[str, Any], queue_arn: str) -> dict[str, Any]:
     }
 
 
-def _hidden_s(sqs: Any, url: str) -> int:
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_ATTRIBUTES)["Attributes"]
-    return max(1, math.ceil(clock.scaled_s(float(found["VisibilityTimeout"]))))
+def _visibility(sqs: Any, url: str) -> tuple[int, int]:
+    """For how many seconds a message is hidden here, and how many messages are."""
+    names = ["VisibilityTimeout", _HIDDEN]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return max(1, math.ceil(clock.scaled_s(float(found["VisibilityTimeout"])))), int(found[_HIDDEN])
 
 
 def _queue_url(arn: str) -> str:

@@ -8,7 +8,7 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -167,9 +167,10 @@ class FakePipeline:
 
 @dataclass
 class FakeMachines:
-    """Step Functions' side: executions that ended, by ARN."""
+    """Step Functions' side: executions that ended, and their tasks' events, by ARN."""
 
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tasks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def attach(self, client: Any) -> None:
         """Answer this client's operations in place of the network."""
@@ -177,11 +178,14 @@ class FakeMachines:
         client.meta.events.register_first("before-call.stepfunctions", self._answer)
 
     def _answer(self, model: Any, params: dict[str, Any], **_: object) -> Any:
-        arn = json.loads(params["body"])["executionArn"]
+        request = json.loads(params["body"])
+        arn = request["executionArn"]
         if arn not in self.ended:
             return _error(400, "ExecutionDoesNotExist", "no such execution")
         if model.name == "DescribeExecution":
             return _ok(self.ended[arn])
+        if not request.get("reverseOrder"):
+            return _ok({"events": self.tasks.get(arn, [])})
         entered = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Train"}}
         return _ok({"events": [{"type": "ExecutionFailed"}, {"type": "TaskFailed"}, entered]})
 
@@ -310,31 +314,21 @@ def aws() -> Iterator[Any]:
 
 
 @pytest.fixture
-def world(fresh_world: Callable[[], World]) -> World:
-    """Buckets as the template makes them, and a pipeline that has just started an execution."""
-    return fresh_world()
-
-
-@pytest.fixture
-def fresh_world(aws: Any) -> Iterator[Callable[[], World]]:
-    """Makes worlds, each in place of the one before.
+def world(aws: Any) -> Iterator[World]:
+    """Buckets as the template makes them, and a pipeline that has just started an execution.
 
     Clients are new in each world, and with them what a test hooks into them.
     """
-
-    def make() -> World:
-        aws.reset()
-        _forget()
-        s3 = clients.s3()
-        for bucket in (ARTIFACTS, WORKFLOW):
-            s3.create_bucket(Bucket=bucket)
-            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        pipeline, machines = FakePipeline(), FakeMachines()
-        pipeline.attach(clients.codepipeline())
-        machines.attach(clients.stepfunctions())
-        return World(s3, pipeline, machines, _listen())
-
-    yield make
+    aws.reset()
+    _forget()
+    s3 = clients.s3()
+    for bucket in (ARTIFACTS, WORKFLOW):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    pipeline, machines = FakePipeline(), FakeMachines()
+    pipeline.attach(clients.codepipeline())
+    machines.attach(clients.stepfunctions())
+    yield World(s3, pipeline, machines, _listen())
     clients.forget()
 
 

@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from functions import approval_notifier, create_schema, data_intake
@@ -21,7 +22,7 @@ class Uploads:
     world: Any
     run_id: str
     sequence: int = 0
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    published: list[dict[str, Any]] = field(default_factory=list)
     labels: dict[str, int] = field(default_factory=dict)
 
     def put(self, name: str, content: bytes, part: str = "source") -> dict[str, Any]:
@@ -40,9 +41,10 @@ class Uploads:
         }
         return event
 
-    def deliver(self, event: dict[str, Any]) -> str:
-        """Give an event to data_intake."""
-        outcome: str = data_intake.handler(event, None)["outcome"]
+    def deliver(self, event: dict[str, Any], request_id: str = "") -> str:
+        """Give an event to data_intake; Lambda's own retries keep the request id."""
+        context = SimpleNamespace(aws_request_id=request_id)
+        outcome: str = data_intake.handler(event, context)["outcome"]
         return outcome
 
     def upload(self, name: str, content: bytes, part: str = "source") -> str:
@@ -60,6 +62,12 @@ class Uploads:
         event["detail"] |= {"stage": gate, "action": gate}
         outcome: str = approval_notifier.handler(event, None)["outcome"]
         return outcome
+
+    def told(self, kind: str = "quarantined") -> list[dict[str, Any]]:
+        """What people were told about data, as the queue of the webhook gets it."""
+        bodies = [json.loads(request["Message"]) for request in self.published]
+        found = [json.loads(body["sqs"]) for body in bodies]
+        return [message for message in found if message["kind"] == kind]
 
     @property
     def approvals(self) -> list[dict[str, Any]]:
@@ -98,9 +106,5 @@ def waiting_run(world: Any, workload: dict[str, str], author: dict[str, Any]) ->
 
 
 def _publish(uploads: Uploads, params: dict[str, Any]) -> Any:
-    from types import SimpleNamespace
-
-    # Whoever waits at the gate is asked as well; that is approval_notifier's matter.
-    if "was refused" in params["body"]["Subject"]:
-        uploads.messages.append(dict(params["body"]))
+    uploads.published.append(dict(params["body"]))
     return SimpleNamespace(status_code=200), {"MessageId": "1"}

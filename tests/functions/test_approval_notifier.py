@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 
 from functions import approval_notifier
@@ -82,32 +83,6 @@ def test_the_question_about_a_model_shows_its_evidence(world, version):
     assert "The model is accepted." in sections["The verdict"]
     assert any("54.1" in line for line in sections["Metrics"])
     assert message["kind"] == "decision"
-
-
-def test_the_champion_s_numbers_are_those_on_this_run_s_rows(world, version):
-    """The champion's own evaluation, on the rows of its own run, said 56.5."""
-    evaluation = {"regression_metrics": {"rmse": {"value": 60.25}, "mae": {"value": 47.5}}}
-    world.s3.put_object(
-        Bucket=WORKFLOW,
-        Key=f"runs/{RUN}/evaluation/1/champion/evaluation.json",
-        Body=json.dumps(evaluation),
-    )
-    metrics = {"regression_metrics.rmse.value": 54.1, "regression_metrics.mae.value": 44.0}
-    compared = {"metric": "regression_metrics.rmse.value", "challenger": 54.1, "champion": 60.25}
-    verdict = stories.VERDICT | {
-        "metrics": metrics,
-        "champion": {"modelPackageArn": version, "problem": ""},
-        "comparisons": [compared],
-        "evaluationUri": f"s3://{WORKFLOW}/runs/{RUN}/evaluation/1/evaluation.json",
-    }
-    stories.report_registered(world, version, verdict, execution="train-2")
-
-    notify(world, "ApproveModel")
-
-    (message,) = world.told()
-    (table,) = (part["lines"] for part in message["sections"] if part["title"] == "Metrics")
-    assert [line.split()[1:] for line in table[1:3]] == [["54.1", "60.25"], ["44", "47.5"]]
-    assert table[-1] == "The champion is version 1, measured on the same rows."
 
 
 def test_the_same_event_twice_is_one_message(world, version):
@@ -218,28 +193,6 @@ def test_an_approval_is_written_down_and_settles_the_version_and_tells_nobody(wo
     assert world.told() == []
 
 
-def test_a_reason_of_several_lines_is_one_line_in_the_registry(world, version):
-    """SageMaker refuses a line end there, which botocore does not know: pattern `.*`."""
-    stories.decide_at_gate(world, "Rejected", "drifts:\n- on weekends\n- at night")
-
-    deliver(gate_event(world, "FAILED"))
-
-    _, description = stories.version_of(world, version)
-    assert description.endswith("drifts: - on weekends - at night")
-
-
-@pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED"])
-def test_an_end_that_is_faster_than_the_pipelines_record_is_asked_again(world, version, state):
-    """Taken as it stands, an approved gate would be told and recorded as expired."""
-    before = world.manifest(RUN)
-
-    with pytest.raises(EventError, match="is not in the record yet"):
-        deliver(gate_event(world, state))
-
-    assert world.manifest(RUN) == before
-    assert world.told() == []
-
-
 def test_a_gate_that_nobody_decided_is_told_and_leaves_the_version_pending(world, version):
     world.pipeline.gate_status = "Failed"
 
@@ -325,23 +278,94 @@ def test_a_failure_is_told_once_whichever_of_its_four_events_comes(world, failed
     assert "--stage-name Train" in message["commands"][0]["line"]
 
 
-@pytest.mark.parametrize("letter", ["x", "\n", "é", "漢"])
-def test_a_cause_as_long_as_step_functions_gives_fits_into_a_notification(
-    world, failed_training, letter
-):
-    """SNS takes 262,144 bytes; the cause is in the message three times, escaped once more."""
-    world.machines.ended[failed_training]["cause"] = f"It broke: {letter * 32_000}"
-    sent = []
-    clients.sns().meta.events.register_first(
-        "before-call.sns.Publish", lambda params, **_: sent.append(params["body"]["Message"])
+def training_task(end: str, cause: str = "") -> list[dict[str, Any]]:
+    """The events of a training job that ended 72 seconds after SageMaker took it."""
+    taken = datetime(2026, 11, 21, 9, 50, tzinfo=UTC)
+    parameters = {
+        "TrainingJobName": "t-1",
+        "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
+    }
+    return [
+        {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Train"}},
+        {
+            "type": "TaskScheduled",
+            "taskScheduledEventDetails": {"parameters": json.dumps(parameters)},
+        },
+        {"type": "TaskSubmitted", "timestamp": taken},
+        {
+            "type": end,
+            "timestamp": taken + timedelta(seconds=72),
+            "taskFailedEventDetails": {"cause": cause},
+        },
+    ]
+
+
+def print_lines(name: str, lines: list[str]) -> None:
+    logs, group = boto3.client("logs"), "/aws/sagemaker/TrainingJobs"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName=f"{name}/algo-1-17")
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    events = [{"timestamp": now_ms + n, "message": line} for n, line in enumerate(lines)]
+    logs.put_log_events(logGroupName=group, logStreamName=f"{name}/algo-1-17", logEvents=events)
+
+
+def section_of(message: dict[str, Any], title: str) -> list[str]:
+    lines: list[str] = next(p for p in message["sections"] if p["title"] == title)["lines"]
+    return lines
+
+
+LAST_LINES = "The last lines of its log"
+
+
+def test_a_failure_shows_what_the_job_printed_last_and_what_it_has_cost(world, failed_training):
+    cause = world.machines.ended[failed_training]["cause"]
+    world.machines.tasks[failed_training] = training_task("TaskFailed", cause)
+    print_lines("t-1", [f"epoch {n}" for n in range(30)] + ["ValueError: " + "1.5," * 99])
+
+    deliver(stories.execution_event(world, "Pipeline", "FAILED"))
+
+    (message,) = world.told()
+    lines = section_of(message, LAST_LINES)
+    assert lines[:9] == [f"epoch {n}" for n in range(21, 30)]
+    assert len(lines[9]) == 200
+    assert lines[11] == "The whole log: group /aws/sagemaker/TrainingJobs, streams t-1/"
+    # 72 s of 0.23 USD an hour
+    assert section_of(message, "Estimated cost so far")[0].endswith("72 s    0.0046 USD")
+
+
+def test_a_job_that_ran_out_of_time_is_found_in_the_history(world, failed_training):
+    """Its cause names no job: Step Functions gives none with a time-out."""
+    world.machines.ended[failed_training] |= {"error": "States.Timeout", "cause": ""}
+    world.machines.tasks[failed_training] = training_task("TaskTimedOut")
+    print_lines("t-1", ["still at it"])
+
+    deliver(stories.execution_event(world, "Pipeline", "FAILED"))
+
+    (message,) = world.told()
+    assert section_of(message, LAST_LINES)[0] == "still at it"
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("AccessDeniedException", "The log could not be read: AccessDeniedException"),
+        ("ResourceNotFoundException", "(it printed nothing)"),
+    ],
+)
+def test_a_log_that_cannot_be_read_holds_no_failure_back(world, failed_training, code, line):
+    refused = {
+        "Error": {"Code": code, "Message": "no"},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    clients.logs().meta.events.register_first(
+        "before-call.logs.DescribeLogStreams",
+        lambda **_: (SimpleNamespace(status_code=400), refused),
     )
 
     deliver(stories.execution_event(world, "Pipeline", "FAILED"))
 
-    assert len(sent[0].encode()) < 262_144
     (message,) = world.told()
-    assert "It broke: " in message["summary"][0]
-    assert message["commands"][0]["line"].startswith("aws codepipeline retry-stage-execution")
+    assert section_of(message, LAST_LINES)[0] == line
 
 
 def test_a_failure_before_there_is_a_manifest_is_told_too(world):
@@ -380,17 +404,6 @@ def test_the_schedule_asks_where_the_event_was_lost(world, version):
     deliver(SCHEDULED)
 
     assert [message["kind"] for message in world.told()] == ["decision"]
-
-
-def test_the_schedule_settles_a_gate_whose_decision_was_lost(world, version):
-    """Events of SageMaker are best effort; people have been asked already."""
-    deliver(gate_event(world, "STARTED"))
-    stories.decide_in_registry(world, version, "Approved", "good")
-
-    deliver(SCHEDULED)
-
-    assert world.pipeline.gate_status == "Succeeded"
-    assert "good" in world.pipeline.summary
 
 
 def test_the_schedule_reminds_once_when_time_runs_out(world, workload, author):
@@ -450,3 +463,81 @@ def test_a_lease_that_has_passed_is_taken_over_by_any_later_event(world, version
 
     assert outcome["outcome"] == ASKED
     assert len(world.told()) == 1
+
+
+def test_the_champion_s_numbers_are_those_on_this_run_s_rows(world, version):
+    """The champion's own evaluation, on the rows of its own run, said 56.5."""
+    evaluation = {"regression_metrics": {"rmse": {"value": 60.25}, "mae": {"value": 47.5}}}
+    world.s3.put_object(
+        Bucket=WORKFLOW,
+        Key=f"runs/{RUN}/evaluation/1/champion/evaluation.json",
+        Body=json.dumps(evaluation),
+    )
+    metrics = {"regression_metrics.rmse.value": 54.1, "regression_metrics.mae.value": 44.0}
+    compared = {"metric": "regression_metrics.rmse.value", "challenger": 54.1, "champion": 60.25}
+    verdict = stories.VERDICT | {
+        "metrics": metrics,
+        "champion": {"modelPackageArn": version, "problem": ""},
+        "comparisons": [compared],
+        "evaluationUri": f"s3://{WORKFLOW}/runs/{RUN}/evaluation/1/evaluation.json",
+    }
+    stories.report_registered(world, version, verdict, execution="train-2")
+
+    notify(world, "ApproveModel")
+
+    (message,) = world.told()
+    (table,) = (part["lines"] for part in message["sections"] if part["title"] == "Metrics")
+    assert [line.split()[1:] for line in table[1:3]] == [["54.1", "60.25"], ["44", "47.5"]]
+    assert table[-1] == "The champion is version 1, measured on the same rows."
+
+
+def test_a_reason_of_several_lines_is_one_line_in_the_registry(world, version):
+    """SageMaker refuses a line end there, which botocore does not know: pattern `.*`."""
+    stories.decide_at_gate(world, "Rejected", "drifts:\n- on weekends\n- at night")
+
+    deliver(gate_event(world, "FAILED"))
+
+    _, description = stories.version_of(world, version)
+    assert description.endswith("drifts: - on weekends - at night")
+
+
+@pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED"])
+def test_an_end_that_is_faster_than_the_pipelines_record_is_asked_again(world, version, state):
+    """Taken as it stands, an approved gate would be told and recorded as expired."""
+    before = world.manifest(RUN)
+
+    with pytest.raises(EventError, match="is not in the record yet"):
+        deliver(gate_event(world, state))
+
+    assert world.manifest(RUN) == before
+    assert world.told() == []
+
+
+@pytest.mark.parametrize("letter", ["x", "\n", "é", "漢"])
+def test_a_cause_as_long_as_step_functions_gives_fits_into_a_notification(
+    world, failed_training, letter
+):
+    """SNS takes 262,144 bytes; the cause is in the message three times, escaped once more."""
+    world.machines.ended[failed_training]["cause"] = f"It broke: {letter * 32_000}"
+    sent = []
+    clients.sns().meta.events.register_first(
+        "before-call.sns.Publish", lambda params, **_: sent.append(params["body"]["Message"])
+    )
+
+    deliver(stories.execution_event(world, "Pipeline", "FAILED"))
+
+    assert len(sent[0].encode()) < 262_144
+    (message,) = world.told()
+    assert "It broke: " in message["summary"][0]
+    assert message["commands"][0]["line"].startswith("aws codepipeline retry-stage-execution")
+
+
+def test_the_schedule_settles_a_gate_whose_decision_was_lost(world, version):
+    """Events of SageMaker are best effort; people have been asked already."""
+    deliver(gate_event(world, "STARTED"))
+    stories.decide_in_registry(world, version, "Approved", "good")
+
+    deliver(SCHEDULED)
+
+    assert world.pipeline.gate_status == "Succeeded"
+    assert "good" in world.pipeline.summary

@@ -5,12 +5,13 @@ import json
 
 import pytest
 
-from functions import data_intake
+from functions import record_outcome
 from signalbox.aws import clients
 from signalbox.aws import intake as data
 from signalbox.errors import EventError
 from signalbox.intake import Arrival
 from signalbox.intake_rules import Part
+from signalbox.machine_requests import OutcomeReport
 from tests.functions.intake_world import BAD, BUCKET, GOOD, OTHER_GOOD, waiting_run
 
 
@@ -34,7 +35,7 @@ def test_good_data_opens_the_gate_and_says_with_what(run):
     assert (entry["phase"], entry["status"]) == ("source-data", "accepted")
     assert (entry["detail"]["file"], entry["detail"]["rows"]) == ("data.csv", 40)
     assert entry["detail"]["digest"].startswith("sha256:")
-    assert run.messages == []
+    assert run.published == []
 
 
 def test_the_profile_of_good_data_is_kept(run):
@@ -64,9 +65,11 @@ def test_bad_data_is_moved_with_its_findings_and_people_are_told(run):
     stored = run.world.s3.get_object(Bucket=BUCKET, Key=f"{place}.findings.json")["Body"].read()
     (finding,) = json.loads(stored)["findings"]
     assert (finding["row"], finding["column"], finding["value"]) == (3, "age", "old")
-    (message,) = run.messages
-    assert run.run_id in message["Subject"]
-    assert 'row 3, column "age": "old" is no number' in message["Message"]
+    (message,) = run.told()
+    assert run.run_id in message["subject"]
+    assert 'row 3, column "age": "old" is no number' in message["sections"][0]["lines"][0]
+    (published,) = run.published
+    assert published["MessageAttributes.entry.1.Value.StringValue"] == "quarantined"
 
 
 def test_the_profiles_of_many_wide_files_stay_readable(run):
@@ -124,9 +127,9 @@ def test_the_same_event_again_changes_nothing(run):
     before = run.world.manifest(run.run_id)
 
     assert run.deliver(good) == "accepted, gate left as it is"
-    assert run.deliver(bad) == "quarantined before"
+    assert run.deliver(bad) == "quarantined, told before"
     assert run.world.manifest(run.run_id) == before
-    assert len(run.approvals) == len(run.messages) == 1
+    assert len(run.approvals) == len(run.told()) == 1
 
 
 def test_data_before_its_gate_opens_it_when_it_begins_to_wait(run):
@@ -191,13 +194,51 @@ def test_a_data_set_of_several_files_opens_with_the_last(world, workload, author
     assert "a.csv, b.csv, 65 rows" in run.approvals[0]["result"]["summary"]
 
 
-def test_several_files_with_too_few_rows_together_open_nothing(world, workload, author):
+@pytest.fixture
+def short_run(world, workload, author):
+    """A run that wants two files of 66 rows together; two good ones of 65 are there."""
     author["data"] |= {"files": 2, "checks": {"minRows": 66}}
     run = waiting_run(world, workload, author)
-    run.upload("a.csv", GOOD)
-    run.upload("b.csv", OTHER_GOOD)
+    run.short = [run.put("a.csv", GOOD), run.put("b.csv", OTHER_GOOD)]
+    for event in run.short:
+        run.deliver(event)
+    return run
 
-    assert run.approvals == []
+
+def test_several_files_with_too_few_rows_together_open_nothing_and_people_are_told(short_run):
+    for event in short_run.short:
+        short_run.deliver(event)
+
+    assert short_run.approvals == []
+    (message,) = short_run.told("incomplete")
+    assert "65 rows together. Its manifest asks for 66 or more" in message["summary"][0]
+
+
+def test_a_file_more_completes_rows_that_were_too_few(short_run):
+    assert short_run.upload("c.csv", OTHER_GOOD) == "accepted, gate made"
+    assert len(short_run.told("incomplete")) == 1
+
+
+def test_files_that_are_still_too_few_are_told_of_anew(short_run):
+    short_run.upload(
+        "b.csv", b"age,target\n" + b"".join(b"%d,2\n" % i for i in range(5)) + b"9,1\n"
+    )
+
+    assert [
+        m["summary"][0].split(" rows together")[0].split()[-1] for m in short_run.told("incomplete")
+    ] == ["65", "46"]
+
+
+def test_rows_are_not_missed_in_a_run_that_trains_already(short_run):
+    report = short_run.world.event("record_outcome") | {
+        "runId": short_run.run_id,
+        "manifestUri": f"s3://{BUCKET}/runs/{short_run.run_id}/manifest.json",
+    }
+    record_outcome.record(OutcomeReport.model_validate(report))
+
+    short_run.upload("b.csv", GOOD[:200])
+
+    assert len(short_run.told("incomplete")) == 1
 
 
 def test_rows_to_predict_carry_no_header_and_no_label(run):
@@ -241,24 +282,41 @@ def test_a_version_that_was_deleted_before_its_event_is_left_alone(run):
     assert run.history() == []
 
 
-def test_a_delivery_that_broke_off_before_people_were_told_is_made_good(run, monkeypatch):
-    """The decision is recorded, the message is not out: the next delivery sends it."""
+def crash_once(client, operation):
+    """The next call of an operation ends the process."""
+    crashes = []
 
-    def broken(*_: object) -> None:
-        raise ConnectionError("no answer")
+    def crash(**_: object) -> None:
+        if not crashes:
+            crashes.append(operation)
+            raise KeyboardInterrupt
 
+    client.meta.events.register(f"before-parameter-build.{operation}", crash)
+
+
+def test_a_delivery_that_died_between_claim_and_publication_is_made_good_by_its_retry(run):
+    """Another delivery clears up meanwhile, and leaves the telling to the one that claimed it."""
     bad = run.put("data.csv", BAD)
-    monkeypatch.setattr(data_intake.announcements, "announce_quarantine", broken)
-    with pytest.raises(ConnectionError):
-        run.deliver(bad)
-    monkeypatch.undo()
-    with pytest.raises(EventError, match="by another delivery"):
-        run.deliver(bad)
-    monkeypatch.setattr(data_intake.intake, "TELLING", data_intake.intake.TELLING * 0)
+    crash_once(clients.sns(), "sns.Publish")
+    with pytest.raises(KeyboardInterrupt):
+        run.deliver(bad, "r-1")
 
-    assert run.deliver(bad) == "quarantined"
-    assert len(run.messages) == 1
+    assert run.deliver(bad, "r-2") == "quarantined, being told by another delivery"
     assert run.keys(f"runs/{run.run_id}/source/") == []
+    assert run.told() == []
+    assert run.deliver(bad, "r-1") == "quarantined"
+    assert len(run.told()) == 1
+
+
+def test_a_delivery_that_died_before_it_removed_the_file_is_made_good_without_a_second_message(run):
+    bad = run.put("data.csv", BAD)
+    crash_once(run.world.s3, "s3.DeleteObject")
+    with pytest.raises(KeyboardInterrupt):
+        run.deliver(bad, "r-1")
+
+    assert run.deliver(bad, "r-1") == "quarantined, told before"
+    assert run.keys(f"runs/{run.run_id}/source/") == []
+    assert len(run.told()) == 1
 
 
 def test_a_large_object_is_read_in_ranges(run):

@@ -39,7 +39,7 @@ def end_state(uploads: Uploads) -> dict[str, Any]:
     }
     here = uploads.keys(f"runs/{uploads.run_id}/source/")
     moved = [key.split("/")[-1] for key in uploads.keys("quarantine/")]
-    told = sorted(message["Message"].splitlines()[2] for message in uploads.messages)
+    told = sorted(message["sections"][0]["lines"] for message in uploads.told())
     return {
         "history": history,
         "entries": len(uploads.history()),
@@ -68,7 +68,7 @@ def begin_again(uploads: Uploads, manifest: bytes) -> None:
             s3.delete_object(Bucket=BUCKET, Key=found["Key"], VersionId=found["VersionId"])
     s3.put_object(Bucket=BUCKET, Key=f"runs/{uploads.run_id}/manifest.json", Body=manifest)
     uploads.world.pipeline.answers.clear()
-    uploads.messages.clear()
+    uploads.published.clear()
     uploads.gate_waits()
 
 

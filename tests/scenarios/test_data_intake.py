@@ -52,7 +52,8 @@ def messages(served: Laptop) -> Iterator[Callable[[], list[dict[str, Any]]]]:
             found += [json.loads(message["Body"]) for message in batch]
             for message in batch:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return [message for message in found if "was refused" in message.get("Subject", "")]
+        told = [json.loads(m["Message"]) for m in found if "was refused" in m.get("Subject", "")]
+        return [message for message in told if message["kind"] == "quarantined"]
 
     yield received
     sns.unsubscribe(SubscriptionArn=subscription)
@@ -122,7 +123,10 @@ def test_seven_bad_files_are_quarantined_and_a_good_one_opens_the_gate(
         put(served, waiting, name, spoil(rows))
     entries = await_decisions(served, waiting, len(BAD_FILES))
 
-    told = {m["Message"].split(" ", 1)[0]: m["Message"] for m in messages()}
+    told = {
+        message["summary"][0].split(" ", 1)[0]: message["sections"][0]["lines"]
+        for message in messages()
+    }
     for name, _, words in BAD_FILES:
         entry = entries[name]
         assert entry["status"] == "quarantined", name

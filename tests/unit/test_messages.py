@@ -16,8 +16,10 @@ import pytest
 from signalbox import (
     data_profiles,
     delivery,
+    intake,
     manifest_diff,
     manifest_history,
+    messages_data,
     messages_decisions,
     messages_outcomes,
 )
@@ -26,8 +28,11 @@ from signalbox.decisions import GateDecision, Outcome, entry_of
 from signalbox.delivery import Standing
 from signalbox.evidence import ChampionMetrics
 from signalbox.gates import Gate
+from signalbox.intake_rules import Part
+from signalbox.jobs import Job, JobKind, JobName
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.messages import Message, section
+from signalbox.messages_data import Place
 from signalbox.messages_decisions import Ask, Wait
 from signalbox.messages_json import WebhookKind, to_body
 from signalbox.messages_outcomes import Failure, Run
@@ -58,6 +63,19 @@ PROFILE = {
 CHAMPION = ChampionMetrics(
     "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/3",
     {"regression_metrics.rmse.value": 56.6},
+)
+
+
+TRAIN_JOB = JobName(JobKind.TRAINING, "signalbox-dev-train-261121-093005-2867b0-1-0")
+JOBS = (
+    Job(JobName(JobKind.PROCESSING, "p-1-0"), "Preprocess", "ml.m5.large", 1, 63.0, True),
+    Job(TRAIN_JOB, "Train", "ml.m5.xlarge", 2, 3600.0, True),
+)
+LOG = (
+    "epoch 1",
+    "Traceback (most recent call last):",
+    '  File "train.py", line 3',
+    "KeyError: 'y'",
 )
 
 
@@ -95,6 +113,7 @@ def ask(manifest: ResolvedManifest, previous: ResolvedManifest, gate: Gate) -> A
         previous=previous,
         champion=CHAMPION,
         profile=data_profiles.document({"source/patients.csv": PROFILE}),
+        jobs=() if gate is Gate.UPLOAD_SOURCE_DATA else JOBS,
     )
 
 
@@ -114,6 +133,7 @@ def run_of(manifest: ResolvedManifest | None) -> Run:
         environment="dev",
         region="us-east-1",
         manifest=manifest,
+        jobs=JOBS if manifest else (),
     )
 
 
@@ -127,12 +147,15 @@ CAUSE = json.dumps(
 
 def every_message(manifest: ResolvedManifest, previous: ResolvedManifest) -> dict[str, Message]:
     model = ask(manifest, previous, Gate.APPROVE_MODEL)
-    failure = Failure("act-2", "Train", "States.TaskFailed", CAUSE, "Train", "arn:aws:states:e:1")
+    failure = Failure(
+        "act-2", "Train", "States.TaskFailed", CAUSE, "Train", "arn:aws:states:e:1", TRAIN_JOB, LOG
+    )
     rejected = GateDecision(Gate.APPROVE_MODEL, Outcome.REJECTED, ADA, "too slow", NOW, "act-1")
     expired = GateDecision(Gate.UPLOAD_SOURCE_DATA, Outcome.EXPIRED, "", "", NOW, "act-1")
     return {
         "ask_model": messages_decisions.ask(model),
         "ask_data": messages_decisions.ask(ask(manifest, previous, Gate.UPLOAD_SOURCE_DATA)),
+        "ask_rows": messages_decisions.ask(ask(manifest, previous, Gate.UPLOAD_INFERENCE_DATA)),
         "remind": messages_decisions.remind(model, 2),
         "failed": messages_outcomes.failed(run_of(manifest), failure),
         "failed_early": messages_outcomes.failed(
@@ -141,11 +164,29 @@ def every_message(manifest: ResolvedManifest, previous: ResolvedManifest) -> dic
         "rejected": messages_outcomes.ended_at_gate(run_of(manifest), rejected),
         "expired": messages_outcomes.ended_at_gate(run_of(manifest), expired),
         "succeeded": messages_outcomes.succeeded(run_of(manifest)),
+        "quarantined": refused_file(manifest),
+        "incomplete": messages_data.too_few_rows(
+            Place(manifest, "signalbox", "us-east-1"),
+            Part.SOURCE,
+            intake.TooFewRows("f00d", files=2, rows=65, wanted=1000),
+        ),
     }
 
 
+def refused_file(manifest: ResolvedManifest) -> Message:
+    arrived = intake.Arrival(
+        "b", manifest.run.id, Part.SOURCE, "may 2026.csv", "3sL4kqtJlcpXroDTDmJ", 99, "01"
+    )
+    finding = 'source/may 2026.csv, row 12,345, column "bmi": "unknown" is no number (rule: type)'
+    entry = manifest_history.entry(
+        "source-data", "quarantined", "cause", at=NOW, detail={"findings": [finding]}
+    )
+    return messages_data.quarantined(Place(manifest, "signalbox", "us-east-1"), arrived, entry)
+
+
 NAMES = (
-    "ask_model", "ask_data", "remind", "failed", "failed_early", "rejected", "expired", "succeeded",
+    "ask_model", "ask_data", "ask_rows", "remind", "failed", "failed_early", "rejected", "expired",
+    "succeeded", "quarantined", "incomplete",
 )  # fmt: skip
 
 
@@ -223,6 +264,26 @@ def test_a_long_message_fits_teams_with_its_commands_whole(manifest, previous):
     assert 10_000 < len(text.encode()) <= 20_000
     assert all(json.dumps(command.line) in text for command in message.commands)
     assert "(cut: too long for this message)" in text
+
+
+def test_a_job_that_printed_nothing_is_said_to_have_printed_nothing(manifest):
+    failure = Failure("act-2", "Train", "States.Timeout", "", "Train", job=TRAIN_JOB)
+
+    text = to_text(messages_outcomes.failed(run_of(manifest), failure))
+
+    assert "(it printed nothing)" in text
+    assert (
+        f"The whole log: group /aws/sagemaker/TrainingJobs, streams\n    {TRAIN_JOB.name}/" in text
+    )
+
+
+def test_an_endpoint_is_told_with_what_it_costs_while_it_stands(author, platform, started):
+    author["inference"] = {"mode": "endpoint", "instanceType": "ml.c5.xlarge", "instanceCount": 2}
+
+    message = messages_outcomes.succeeded(run_of(resolved(author, platform, started)))
+
+    # Twice the 0.204 USD of the price table.
+    assert "an estimated 0.408 USD an hour (2 x ml.c5.xlarge, us-east-1" in message.summary[1]
 
 
 def test_a_reason_cannot_call_a_channel_in_slack(manifest):

@@ -16,7 +16,9 @@ from signalbox_cli.options import json_option
 def inbox_command(*, number: int | None, limit: int, whole: bool, as_json: bool) -> None:
     """What the laptop's people were told; with a NUMBER, that message.
 
-    On AWS the messages are e-mails, and every run keeps them under its messages/ prefix.
+    Those of the laptop that is up in this folder, or of the last one: the next `signalbox up`
+    begins empty. On AWS the messages are e-mails, and every run keeps them under its messages/
+    prefix.
     """
     output = Output(as_json=as_json)
     found = list(enumerate(letters(), start=1))

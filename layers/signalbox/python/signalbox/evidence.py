@@ -4,14 +4,15 @@ Rules only: imports no AWS client.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from signalbox import data_profiles, manifest_diff, manifest_history
+from signalbox import costs, data_profiles, manifest_diff, manifest_history
 from signalbox.data_profiles import FileProfile
 from signalbox.decisions import person
+from signalbox.jobs import Job
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.messages import Section, section
@@ -127,6 +128,11 @@ def _column(name: str, column: JsonObject) -> str:
             shown = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
             parts.append(f"{key} {'over ' if is_more else ''}{shown}")
     return f"  {name}: {', '.join(filter(None, parts))}"
+
+
+def spent(jobs: Sequence[Job]) -> list[Section]:
+    """What the run's jobs are estimated to have cost, where any has ended."""
+    return section("Estimated cost so far", costs.statement(jobs))
 
 
 def _short(value: JsonObject) -> str:

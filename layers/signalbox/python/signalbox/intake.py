@@ -9,7 +9,7 @@ no AWS client.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from signalbox import manifest_history, naming
 from signalbox.gates import Gate, rule_of
@@ -22,8 +22,6 @@ from signalbox.manifest_sections import GateRule
 ACCEPTED = "accepted"
 QUARANTINED = "quarantined"
 GATES = {Part.SOURCE: Gate.UPLOAD_SOURCE_DATA, Part.INFERENCE: Gate.UPLOAD_INFERENCE_DATA}
-# Longer than telling people takes, shorter than Lambda waits before it delivers an event again.
-TELLING = timedelta(seconds=30)
 _KEY = re.compile(
     r"runs/(?P<run>[a-z0-9-]+)/(?P<part>source|inference)/(?P<name>.*[^/])", re.DOTALL
 )
@@ -125,11 +123,6 @@ def findings_of(entry: HistoryEntry) -> list[str]:
     return [str(sentence) for sentence in found] if isinstance(found, list) else []
 
 
-def may_be_telling(entry: HistoryEntry, now: datetime) -> bool:
-    """Whether the function that made the decision may still be about to tell people."""
-    return now - datetime.fromisoformat(entry.at) < TELLING
-
-
 def part_for(gate: Gate) -> Part | None:
     """The data that a gate waits for."""
     return next((part for part, known in GATES.items() if known is gate), None)
@@ -146,15 +139,55 @@ def opened_by_upload(
     part = part_for(gate)
     if part is None or rule_of(gate, manifest.workload.approvals) is not GateRule.ON_UPLOAD:
         return None
+    entries = _data_set(part, manifest, current)
+    if entries is None or too_few_rows(part, manifest, current) is not None:
+        return None
+    return _summary(entries, sum(_rows(entry) for entry in entries))
+
+
+@dataclass(frozen=True)
+class TooFewRows:
+    """A data set of several good files that lacks rows; `key` names exactly these versions."""
+
+    key: str
+    files: int
+    rows: int
+    wanted: int
+
+
+def may_lack_rows(part: Part, manifest: ResolvedManifest) -> bool:
+    """Whether rows are counted over several files, for a training that has not begun.
+
+    A single file's rows are counted when it is checked.
+    """
+    has_several = part is Part.SOURCE and manifest.workload.data.files > 1
+    return has_several and manifest_history.latest(manifest, "training", "started") is None
+
+
+def too_few_rows(
+    part: Part, manifest: ResolvedManifest, current: Collection[tuple[str, str]]
+) -> TooFewRows | None:
+    """What the data set lacks once all its files are there and accepted; None when nothing."""
+    entries = _data_set(part, manifest, current)
+    if entries is None or not may_lack_rows(part, manifest):
+        return None
+    rows, wanted = sum(_rows(entry) for entry in entries), manifest.workload.data.checks.min_rows
+    if rows >= wanted:
+        return None
+    versions = "\0".join(entry.key for entry in entries)
+    key = manifest_history.entry_key(phase_of(part), "incomplete", versions)
+    return TooFewRows(key, len(entries), rows, wanted)
+
+
+def _data_set(
+    part: Part, manifest: ResolvedManifest, current: Collection[tuple[str, str]]
+) -> list[HistoryEntry] | None:
+    """The decisions on the files of a data set; None while one is missing or not accepted."""
     accepted = _accepted(manifest, part)
     wanted = manifest.workload.data.files if part is Part.SOURCE else 1
     if len(current) < wanted or any(version not in accepted for version in current):
         return None
-    entries = [accepted[version] for version in sorted(current)]
-    rows = sum(_rows(entry) for entry in entries)
-    if part is Part.SOURCE and wanted > 1 and rows < manifest.workload.data.checks.min_rows:
-        return None
-    return _summary(entries, rows)
+    return [accepted[version] for version in sorted(current)]
 
 
 def _accepted(manifest: ResolvedManifest, part: Part) -> dict[tuple[str, str], HistoryEntry]:

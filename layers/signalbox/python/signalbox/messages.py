@@ -27,6 +27,8 @@ class Kind(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     REFUSED = "refused"
+    QUARANTINED = "quarantined"
+    INCOMPLETE = "incomplete"
     FAILED = "failed"
     SUCCEEDED = "succeeded"
 

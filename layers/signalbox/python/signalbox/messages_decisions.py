@@ -10,6 +10,7 @@ from datetime import datetime
 from signalbox import console_links, evidence
 from signalbox.evidence import ChampionMetrics
 from signalbox.gates import Gate, rule_of
+from signalbox.jobs import Job
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.manifest_sections import GateRule
@@ -38,6 +39,7 @@ class Ask:
     previous: ResolvedManifest | None = None
     champion: ChampionMetrics | None = None
     profile: JsonObject | None = None
+    jobs: tuple[Job, ...] = ()
 
 
 def ask_key(action_execution_id: str) -> str:
@@ -204,7 +206,8 @@ def _sections(given: Ask) -> list[Section]:
         sections += evidence.judged(manifest, "registered", given.champion)
     if given.wait.gate is not Gate.UPLOAD_SOURCE_DATA:
         sections += evidence.data_read(manifest, given.profile)
-    return [*sections, *evidence.changed(given.previous, manifest)]
+    changes = evidence.changed(given.previous, manifest)
+    return [*sections, *evidence.spent(given.jobs), *changes]
 
 
 def _commands(given: Ask) -> list[Command]:

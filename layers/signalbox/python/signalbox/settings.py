@@ -56,8 +56,11 @@ class WebhookSettings(Settings):
 
 
 class IntakeSettings(RunSettings):
-    """Whom data_intake tells about bad data."""
+    """Whom data_intake tells about bad data, and what their commands have to name."""
 
+    app_name: Annotated[str, Field(pattern=APP_NAME_PATTERN)]
+    environment_name: Annotated[str, Field(pattern=r"^(dev|staging|prod)$")]
+    aws_region: NonEmpty
     notification_topic_arn: Arn
 
 

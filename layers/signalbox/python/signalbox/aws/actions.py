@@ -33,6 +33,12 @@ class ActionRun:
         """Whether the record shows the end, which its event may be ahead of."""
         return self.status in ("Succeeded", "Failed")
 
+    @property
+    def machine(self) -> str:
+        """ARN of the state machine's execution that the action started; empty for other actions."""
+        is_machine = self.external_id.startswith("arn:") and ":execution:" in self.external_id
+        return self.external_id if is_machine else ""
+
 
 def of_execution(pipeline: str, execution_id: str) -> tuple[ActionRun, ...]:
     """The actions of an execution, oldest first; raises EventError when there is none."""

@@ -16,7 +16,8 @@ from signalbox.aws import clients, failures, pipeline, storage
 from signalbox.aws.pipeline import Decision
 from signalbox.errors import ObjectMissingError
 from signalbox.gates import Gate
-from signalbox.intake import Arrival
+from signalbox.intake import Arrival, TooFewRows
+from signalbox.intake_rules import Part
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
 
@@ -85,19 +86,6 @@ def opened(arrived: Arrival) -> BinaryIO:
     return io.BufferedReader(_ObjectVersion(arrived), RANGE_BYTES)
 
 
-def exists(arrived: Arrival) -> bool:
-    """Whether the object version is there still: one that was refused has been moved."""
-    try:
-        clients.s3().head_object(
-            Bucket=arrived.bucket, Key=arrived.key, VersionId=arrived.version_id
-        )
-    except ClientError as error:
-        if failures.status_of(error) == 404:
-            return False
-        raise
-    return True
-
-
 def digest_of(arrived: Arrival) -> str:
     """The digest of this version alone, made as the digest of a whole data set is."""
     alone = storage.ListedObject(arrived.name, arrived.version_id, "", arrived.size_bytes)
@@ -146,9 +134,20 @@ def reason_to_open(gate: Gate, manifest: ResolvedManifest) -> str | None:
     part = intake.part_for(gate)
     if part is None:
         return None
+    return intake.opened_by_upload(gate, manifest, _current(part, manifest))
+
+
+def too_few_rows(part: Part, manifest: ResolvedManifest) -> TooFewRows | None:
+    """What the files that lie in the run's folder now lack together; None when nothing."""
+    if not intake.may_lack_rows(part, manifest):
+        return None
+    return intake.too_few_rows(part, manifest, _current(part, manifest))
+
+
+def _current(part: Part, manifest: ResolvedManifest) -> set[tuple[str, str]]:
     bucket, run = naming.split_s3_uri(manifest.locations.manifest)[0], manifest.run.id
     listed = storage.current_objects(bucket, f"{naming.run_prefix(run)}/{part}/")
-    return intake.opened_by_upload(gate, manifest, {(o.name, o.version_id) for o in listed})
+    return {(found.name, found.version_id) for found in listed}
 
 
 def open_gate(gate: Gate, manifest: ResolvedManifest) -> Decision | None:
