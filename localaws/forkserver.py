@@ -72,6 +72,11 @@ class Child:
         except OSError:
             return  # it ended meanwhile, which is what the caller wants
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was given up."""
+        return self.output_fd < 0
+
     def close(self) -> None:
         """Give the child up: what still runs of it is killed."""
         self.status.close()
@@ -99,6 +104,8 @@ class ForkServer:
         self._channel = ours
         self._lock = threading.Lock()
         self._was_asked = False
+        self._children: list[Child] = []
+        self.used_at = time.monotonic()
         with theirs:
             self.process = subprocess.Popen(
                 _command(theirs.fileno(), preload=preload),
@@ -119,10 +126,19 @@ class ForkServer:
                 self._was_asked = True
                 passed = [their_status.fileno(), their_output, *(fds or [])]
                 send_spec(self._channel, spec, passed)
+                child = Child(status, output_fd)
+                self._children = [*self._living(), child]
         finally:
             their_status.close()
             os.close(their_output)
-        return Child(status, output_fd)
+        return child
+
+    def _living(self) -> list[Child]:
+        return [child for child in self._children if not child.is_closed]
+
+    def is_idle(self, longest_idle_s: float) -> bool:
+        """Whether it has no child, and nobody has asked for one that long."""
+        return not self._living() and time.monotonic() - self.used_at >= longest_idle_s
 
     def alive(self) -> bool:
         """Whether the process is still there."""
@@ -164,6 +180,17 @@ def stop() -> None:
         server.stop()
 
 
+def retire_idle(longest_idle_s: float = 0.0) -> None:
+    """End a fork server that nobody has needed that long; the next `start` or `spawn` makes one."""
+    global _current  # noqa: PLW0603 - one fork server per process
+    with _guard:
+        server = _current
+        if server is None or not server.is_idle(longest_idle_s):
+            return
+        _current = None
+    server.stop()
+
+
 def process_id() -> int | None:
     """The fork server's pid, for measurements; None when it does not run."""
     return _current.process.pid if _current is not None else None
@@ -174,6 +201,7 @@ def _server() -> ForkServer:
     with _guard:
         if _current is None or not _current.alive():
             _current = ForkServer(preload=_may_preload())
+        _current.used_at = time.monotonic()
         return _current
 
 

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from localaws import (
     clock,
+    events,
     forkserver,
     job_environment,
     job_events,
@@ -39,6 +41,8 @@ _STEPS: dict[Kind, ModuleType] = {
     Kind.TRANSFORM_JOB: job_transform,
 }
 _SHUTDOWN_S = 5.0
+_IDLE_S = 60.0
+_LOOK_EVERY_S = 5.0
 
 
 class _Queue:
@@ -99,6 +103,20 @@ def install(context: Context) -> None:
     job_execution.closing.clear()
     folder = own_place(context.config.state_dir.resolve() / "jobs")
     _queue.start(folder, max(2, job_environment.cores()))
+    events.subscribe(_prepare_for_a_run)
+    threading.Thread(target=_rest, name="localaws-jobs-rest", daemon=True).start()
+
+
+def _prepare_for_a_run(event: dict[str, Any]) -> None:
+    """A run's first job comes some functions later: the imports go on meanwhile."""
+    if event["source"] == "aws.codepipeline" and event["detail"].get("state") == "STARTED":
+        forkserver.start()
+
+
+def _rest() -> None:
+    """A laptop at rest keeps no scientific stack in memory."""
+    while not job_execution.closing.wait(_LOOK_EVERY_S):
+        forkserver.retire_idle(_IDLE_S)
 
 
 def shutdown() -> None:

@@ -282,3 +282,21 @@ def test_only_plain_python_runs_inside_the_child(
     argv: list[str], expected: list[str] | None
 ) -> None:
     assert job_child.python_script(argv) == expected
+
+
+def test_a_fork_server_at_rest_ends_and_comes_back(run: Run) -> None:
+    child = run("print('hello')")
+    child.wait(20)
+    used = forkserver.process_id()
+    forkserver.retire_idle()
+    assert forkserver.process_id() == used  # the child was not given up yet
+    child.close()
+
+    forkserver.retire_idle(longest_idle_s=3600)
+    assert forkserver.process_id() == used
+    forkserver.retire_idle()
+    assert forkserver.process_id() is None
+
+    again = run("print('again')")
+    assert again.wait(20) == 0
+    assert forkserver.process_id() not in (None, used)
