@@ -71,7 +71,23 @@ def listen_to_metrics(told: PutMetric) -> None:
         alarm.state_value = "INSUFFICIENT_DATA"
 
     moto_patches.replace(CloudWatchBackend, "put_metric_data", put_metric_data)
+    _match_dimensions_exactly()
     moto_patches.replace(Alarm, "__init__", start_without_data)
+
+
+def _match_dimensions_exactly() -> None:
+    """Statistics are of one metric; moto adds those of metrics that have further dimensions."""
+    from moto.cloudwatch.models import MetricDatumBase
+
+    match = MetricDatumBase.filter
+
+    def exactly(datum: Any, *args: Any, **kwargs: Any) -> bool:
+        if kwargs or len(args) != 3:  # ListMetrics asks for all that have the dimensions
+            return bool(match(datum, *args, **kwargs))
+        wanted = {(d["Name"], d.get("Value")) for d in args[2]}
+        return wanted == {(d.name, d.value) for d in datum.dimensions}
+
+    moto_patches.replace(MetricDatumBase, "filter", exactly)
 
 
 def alarms() -> Iterator[AlarmView]:

@@ -149,6 +149,8 @@ _PROPERTIES = (
 
 @lru_cache(maxsize=512)
 def _pattern(pattern: str) -> re.Pattern[str]:
+    if pattern.startswith(r"\p{") and "[" not in pattern:
+        pattern = re.sub(r"(\\p\{\w+\})", r"[\1]", pattern)
     for java, python in _PROPERTIES:
         pattern = pattern.replace(java, python)
     # Java repeats an end of line, `${1,256}`; the length is a limit of its own.
