@@ -25,6 +25,8 @@ from localaws.model_process import (
 
 Chain = list[ModelServer]
 """The containers of one instance, in the order a request passes them."""
+_UNDER_WAY = 3
+"""Requests that may be on their way to one process, so that it finds the next one at once."""
 
 
 class Retired(Exception):
@@ -41,7 +43,7 @@ class Fleet:
     def __init__(self, plan: FleetPlan, parent: Path) -> None:
         self.plan = plan
         self._parent = parent
-        # None is what waits there once the fleet is closed.
+        # Each chain as often as it takes requests; None is what waits there once it is closed.
         self._free: queue.SimpleQueue[Chain | None] = queue.SimpleQueue()
         self._chains: list[Chain] = []
         self._changing = threading.Lock()
@@ -80,14 +82,14 @@ class Fleet:
         """End every process once what it does is done, or `patience_s` have passed."""
         deadline = clock.Deadline(patience_s)
         with self._changing:
-            for _ in self._chains:
+            for _ in range(sum(map(_places, self._chains))):
                 try:
                     self._free.get(timeout=max(deadline.remaining_s(), 0.001))
                 except queue.Empty:
                     break
             self._free.put(None)
             chains, self._chains = self._chains, []
-        for server in (server for chain in chains for server in chain):
+        for server in _servers(chains):
             server.stop()
 
     def _grow(self, count: int) -> None:
@@ -95,26 +97,36 @@ class Fleet:
         try:
             for _ in range(count):
                 made.append(self._chain())
-            for server in (server for chain in made for server in chain):
+            for server in _servers(made):
                 server.start()
-            for server in (server for chain in made for server in chain):
+            for server in _servers(made):
                 server.check()
         except (JobFailed, FleetFailed):
-            for server in (server for chain in made for server in chain):
+            for server in _servers(made):
                 server.stop()
             raise
         self._chains += made
-        for chain in made:
-            self._free.put(chain)
+        for number in range(_UNDER_WAY):
+            for chain in (chain for chain in made if number < _places(chain)):
+                self._free.put(chain)
 
     def _shrink(self) -> None:
-        try:
-            chain = self._free.get(timeout=INVOCATION_LIMIT_S)
-        except queue.Empty:
-            return
-        if chain is None:
-            self._free.put(None)
-            return
+        """End the last chain, once nothing is on its way to it."""
+        chain = self._chains[-1]
+        others: list[Chain | None] = []
+        taken = 0
+        deadline = clock.Deadline(INVOCATION_LIMIT_S)
+        while taken < _places(chain):
+            try:
+                found = self._free.get(timeout=max(deadline.remaining_s(), 0.001))
+            except queue.Empty:
+                break
+            if found is chain:
+                taken += 1
+            else:
+                others.append(found)
+        for other in others:
+            self._free.put(other)
         self._chains.remove(chain)
         for server in chain:
             server.stop()
@@ -148,3 +160,12 @@ class Fleet:
             yield chain
         finally:
             self._free.put(chain)
+
+
+def _places(chain: Chain) -> int:
+    """How many requests may be on their way to a chain."""
+    return _UNDER_WAY if len(chain) == 1 else 1
+
+
+def _servers(chains: list[Chain]) -> Iterator[ModelServer]:
+    return (server for chain in chains for server in chain)

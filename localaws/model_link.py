@@ -5,8 +5,10 @@ would only cost time: parsing its headers takes longer than most small models ta
 Imports nothing of the project but the answer's type.
 """
 
+import contextlib
 import socket
 import struct
+import threading
 from dataclasses import dataclass
 
 from localaws.model_handlers import Answer
@@ -27,12 +29,23 @@ class Question:
     accept: str = ""
 
 
+class LinkBroken(ConnectionError):
+    """An earlier request found the other end dead or too slow; this one was never begun."""
+
+
 class Link:
-    """One end; a call that times out leaves it unusable. Raises OSError, as sockets do."""
+    """One end; a call that fails leaves it unusable. Raises OSError, as sockets do.
+
+    Threads may ask side by side: their requests wait in the socket, where the other end finds the
+    next one at once, and each reads its answer when those before it have read theirs.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
         self._reader = end.makefile("rb", _BUFFER_BYTES)
+        self._sending = threading.Lock()
+        self._last: threading.Lock | None = None
+        self._is_broken = False
 
     def limit(self, seconds: float) -> None:
         """How long `ask` waits for an answer from now on."""
@@ -42,10 +55,35 @@ class Link:
         """Send a request, wait for its answer."""
         content_type, accept = question.content_type.encode(), question.accept.encode()
         head = _REQUEST.pack(question.kind, len(content_type), len(accept), len(question.body))
-        self._socket.sendall(b"".join((head, content_type, accept, question.body)))
-        status, type_bytes, body_bytes = _ANSWER.unpack(self._exactly(_ANSWER.size))
-        answered_type = self._exactly(type_bytes).decode()
-        return Answer(status, self._exactly(body_bytes), answered_type)
+        frame = b"".join((head, content_type, accept, question.body))
+        mine = threading.Lock()
+        with mine:
+            with self._sending:
+                before, self._last = self._last, mine
+                self._send(frame)
+            if before is not None:
+                before.acquire()  # free once the request before this one has its answer
+            return self._read_answer()
+
+    def _send(self, frame: bytes) -> None:
+        if self._is_broken:
+            raise LinkBroken("an earlier request failed")
+        try:
+            self._socket.sendall(frame)
+        except OSError:
+            self._is_broken = True
+            raise
+
+    def _read_answer(self) -> Answer:
+        if self._is_broken:
+            raise LinkBroken("an earlier request failed")
+        try:
+            status, type_bytes, body_bytes = _ANSWER.unpack(self._exactly(_ANSWER.size))
+            answered_type = self._exactly(type_bytes).decode()
+            return Answer(status, self._exactly(body_bytes), answered_type)
+        except (OSError, ValueError):
+            self._is_broken = True
+            raise
 
     def next_question(self) -> Question | None:
         """The next request; None when the other end is closed."""
@@ -65,6 +103,9 @@ class Link:
 
     def close(self) -> None:
         """End it for both."""
+        self._is_broken = True
+        with contextlib.suppress(OSError):  # the other end may have closed it
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.close()
         self._socket.close()
 

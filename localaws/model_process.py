@@ -12,7 +12,7 @@ from localaws.job_folder import JobFolder
 from localaws.job_logs import LogStream, Recorder
 from localaws.model_containers import ResolvedModel
 from localaws.model_handlers import Answer
-from localaws.model_link import INVOKE, PING, Link, Question
+from localaws.model_link import INVOKE, PING, Link, LinkBroken, Question
 
 # AWS gives an invocation 60 seconds (Amazon SageMaker API Reference, InvokeEndpoint, read 2026-11).
 INVOCATION_LIMIT_S = 60.0
@@ -20,6 +20,8 @@ STARTUP_LIMIT_S = 300.0
 _LOG_BYTES = 64 << 20
 _LAST_LINES = 5
 _TEXT = "text/plain"
+_MOST_TRIES = 3
+"""How often a request that waited behind one that killed the container is asked anew."""
 
 
 class FleetFailed(Exception):
@@ -58,6 +60,8 @@ class ModelServer:
         self._folder = folder
         self._link: Link | None = None
         self.child: Child | None = None
+        self._restarting = threading.Lock()
+        self._is_stopped = False
         group = f"/aws/sagemaker/Endpoints/{plan.endpoint}"
         log = LogStream(plan.model.courier, group, stream)
         self.recorder = Recorder(log, limit_bytes=_LOG_BYTES)
@@ -87,39 +91,50 @@ class ModelServer:
 
     def invoke(self, body: bytes, content_type: str, accept: str) -> Answer:
         """One invocation; a container that died is started anew for the next one."""
-        try:
-            return self._ask(Question(INVOKE, body, content_type, accept))
-        except TimeoutError:
-            self._restart()
-            limit_s = self._plan.invocation_limit_s
-            return Answer(
-                500, f"Your invocation timed out after {limit_s:g} seconds".encode(), _TEXT
-            )
-        except OSError:
-            self._restart()
-            return Answer(500, b"the container ended while it served the request", _TEXT)
+        question = Question(INVOKE, body, content_type, accept)
+        for _ in range(_MOST_TRIES):
+            link = self._link
+            try:
+                return self._ask(question)
+            except LinkBroken:
+                self._restart(link)
+            except TimeoutError:
+                self._restart(link)
+                limit_s = self._plan.invocation_limit_s
+                said = f"Your invocation timed out after {limit_s:g} seconds"
+                return Answer(500, said.encode(), _TEXT)
+            except (OSError, ValueError):
+                self._restart(link)
+                break
+        return Answer(500, b"the container ended while it served the request", _TEXT)
 
     def stop(self) -> None:
         """End the child and delete its folder."""
-        PUMP.drop(self)
-        if self._link is not None:
-            self._link.close()
-        if self.child is not None:
-            self.child.close()
-        self.recorder.close()
-        self._folder.remove()
+        with self._restarting:
+            self._is_stopped = True
+            PUMP.drop(self)
+            if self._link is not None:
+                self._link.close()
+            if self.child is not None:
+                self.child.close()
+            self.recorder.close()
+            self._folder.remove()
 
-    def _restart(self) -> None:
-        PUMP.drop(self)
-        if self._link is not None:
-            self._link.close()
-        if self.child is not None:
-            self.child.close()
-        self.start()
-        try:
-            self.check()
-        except FleetFailed:
-            return  # the next request finds it dead and tries again
+    def _restart(self, broken: Link | None) -> None:
+        """Replace the container behind a link, unless another request has done it already."""
+        with self._restarting:
+            if self._link is not broken or self._is_stopped:
+                return
+            PUMP.drop(self)
+            if broken is not None:
+                broken.close()
+            if self.child is not None:
+                self.child.close()
+            self.start()
+            try:
+                self.check()
+            except FleetFailed:
+                return  # the next request finds it dead and tries again
 
     def _ask(self, question: Question) -> Answer:
         if self._link is None:

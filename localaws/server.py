@@ -126,6 +126,8 @@ class LaptopServer:
 def _bind(config: Config) -> Any:
     from cheroot.wsgi import Server
 
+    from localaws.http_connection import Connection
+
     _refuse_a_taken_port(config.port)
     http = Server(
         ("127.0.0.1", config.port),
@@ -135,6 +137,7 @@ def _bind(config: Config) -> Any:
         request_queue_size=256,
         shutdown_timeout=1,
     )
+    http.ConnectionClass = Connection
     # Worker threads inherit "daemon" from the thread that starts them; as daemons they cannot keep
     # a process alive whose main thread died of an error before it could stop the server.
     failures: list[BaseException] = []
