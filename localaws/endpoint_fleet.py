@@ -25,7 +25,7 @@ from localaws.model_process import (
 
 Chain = list[ModelServer]
 """The containers of one instance, in the order a request passes them."""
-_UNDER_WAY = 3
+_UNDER_WAY = 4
 """Requests that may be on their way to one process, so that it finds the next one at once."""
 
 

@@ -26,6 +26,8 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
     """All that the caller of `request` must be allowed to do, in the order it is checked."""
     if request.service.name == "s3":
         return iam_requests_s3.requirements(request, place)
+    if request.operation == "InvokeEndpoint":
+        return list(iam_requests_endpoints.invocation(request.parameters["EndpointName"], place))
     found = list(_direct(request, place))
     found += _tagging(request, found)
     found += _passed_roles(request, found)

@@ -6,6 +6,7 @@ target resources" (read 2026-11).
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from localaws.iam_requirement import Place, Requirement, reach
@@ -18,6 +19,14 @@ _SERVICE_ROLE = (
 )
 _VALIDATED = frozenset({"RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy"})
 _POLICY_ALARMS = ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms")
+
+
+@lru_cache(maxsize=256)
+def invocation(endpoint: str, place: Place) -> tuple[Requirement, ...]:
+    """What InvokeEndpoint needs; kept, as it depends on nothing else and is asked for most."""
+    return (
+        Requirement("sagemaker:InvokeEndpoint", place.arn("sagemaker", f"endpoint/{endpoint}")),
+    )
 
 
 def cloudwatch(operation: str, parameters: Mapping[str, Any], place: Place) -> list[str]:

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from localaws import clients, clock
 from localaws.endpoint_meter import METERS
-from tests.localaws.sagemaker_world import BUCKET, World, comes_true, laptop
+from tests.localaws.iam_roles import allow, role
+from tests.localaws.sagemaker_world import ACCOUNT, BUCKET, REGION, World, comes_true, laptop
 from tests.localaws.test_endpoint_rollouts import FACTOR, FAULTY
 
 INSTANCES = {"InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
@@ -286,3 +287,41 @@ def test_a_scaling_target_needs_a_variant_in_service(world: World) -> None:
     of_target = {k: v for k, v in target("nowhere", 1, 2).items() if "Capacity" not in k}
     with pytest.raises(ClientError, match="ObjectNotFoundException"):
         scaling.deregister_scalable_target(**of_target)
+
+
+def test_a_scaling_target_is_decided_on_its_endpoint_too(world: World) -> None:
+    """Application Auto Scaling asks whether its caller may describe and change the endpoint."""
+    serve(world, "decided", variant("a", "times-2"))
+    endpoint = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/decided"
+    needed = ["sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"]
+    granted = [
+        allow("application-autoscaling:RegisterScalableTarget"),
+        allow("iam:CreateServiceLinkedRole"),
+        allow(needed[0], endpoint),
+    ]
+    narrow = role(*granted).client("application-autoscaling")
+    with pytest.raises(ClientError, match=f"{needed[1]} on resource: {endpoint}"):
+        narrow.register_scalable_target(**target("decided", 1, 2))
+    wide = role(*granted, allow(needed[1], endpoint)).client("application-autoscaling")
+    assert wide.register_scalable_target(**target("decided", 1, 2))["ScalableTargetARN"]
+
+
+def test_an_update_with_alarms_is_decided_on_each_alarm(world: World) -> None:
+    serve(world, "alarmed", variant("a", "times-2"))
+    alarm = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mine"
+    request: dict[str, Any] = {
+        "EndpointName": "alarmed",
+        "EndpointConfigName": "alarmed",
+        "DeploymentConfig": {
+            "BlueGreenUpdatePolicy": {
+                "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+            },
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "mine"}]},
+        },
+    }
+    narrow = role(allow("sagemaker:UpdateEndpoint")).client("sagemaker")
+    with pytest.raises(ClientError, match=f"cloudwatch:DescribeAlarms on resource: {alarm}"):
+        narrow.update_endpoint(**request)
+    wide = role(allow("sagemaker:UpdateEndpoint"), allow("cloudwatch:DescribeAlarms", alarm))
+    wide.client("sagemaker").update_endpoint(**request)
+    assert world.settled("alarmed")["EndpointStatus"] == "InService"
