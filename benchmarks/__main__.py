@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import breakdown, intake
+from benchmarks import breakdown, intake, load
 from benchmarks.by_hand import run_scripts
 from benchmarks.footprint import REPOSITORY, idle_memory_mb, import_ms, layer_folders, size_mb
 from benchmarks.report import Report
@@ -157,10 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the rows there")
     parser.add_argument(
-        "--only", nargs="*", choices=("run", "demo", "noop", "real", "sizes", "intake")
+        "--only", nargs="*", choices=("run", "demo", "noop", "real", "sizes", "intake", "load")
     )
     chosen = parser.parse_args(arguments)
-    wanted = set(chosen.only or ("sizes", "intake", "demo", "run", "noop", "real"))
+    wanted = set(chosen.only or ("sizes", "intake", "load", "demo", "run", "noop", "real"))
     os.chdir(REPOSITORY)
     print(_machine(), flush=True)
     report = Report()
@@ -168,6 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bench_sizes(report)
     if "intake" in wanted:
         intake.bench(report)
+    if "load" in wanted:
+        load.bench(report)
     if "demo" in wanted:
         bench_demo(report, chosen.repeats)
     _bench_served(report, wanted & {"run", "noop", "real"}, chosen.repeats)

@@ -7,7 +7,13 @@ here. S3 has its own module. Sources: Service Authorization Reference (read 2026
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from localaws import iam_requests_s3, iam_tables, moto_seams_iam, moto_seams_queues
+from localaws import (
+    iam_requests_endpoints,
+    iam_requests_s3,
+    iam_tables,
+    moto_seams_iam,
+    moto_seams_queues,
+)
 from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
 from localaws.wire import WireRequest
 
@@ -20,12 +26,15 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
     """All that the caller of `request` must be allowed to do, in the order it is checked."""
     if request.service.name == "s3":
         return iam_requests_s3.requirements(request, place)
+    if request.operation == "InvokeEndpoint":
+        return list(iam_requests_endpoints.invocation(request.parameters["EndpointName"], place))
     found = list(_direct(request, place))
     found += _tagging(request, found)
     found += _passed_roles(request, found)
     found += _layers(request)
     found += _versions(request)
     found += _keys(request, place)
+    found += iam_requests_endpoints.further(request, place)
     return found
 
 
@@ -192,6 +201,8 @@ _SPECIAL: Mapping[str, Special] = {
     "events": _events,
     "iam": _iam,
     "logs": _logs,
+    "cloudwatch": iam_requests_endpoints.cloudwatch,
+    "application-autoscaling": iam_requests_endpoints.scaling,
 }
 
 
