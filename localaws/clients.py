@@ -17,7 +17,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config as BotoConfig
 
 from localaws import clock, iam, iam_identity
-from localaws.context import DEVELOPER_KEY_ID, DEVELOPER_SECRET, Context
+from localaws.accounts import BY_ID
+from localaws.context import ACCOUNT_ID, Context
 
 _MAX_CLIENTS = 128
 _REFRESH_BEFORE = timedelta(minutes=10)
@@ -121,14 +122,15 @@ def _with(credentials: iam_identity.Credentials, service: str, region: str) -> A
     )
 
 
-def developer_client(service: str, region: str | None = None) -> Any:
-    """A boto3 client of the IAM user `developer`, who may do everything."""
+def developer_client(service: str, region: str | None = None, *, account: str = ACCOUNT_ID) -> Any:
+    """A boto3 client of an account's IAM user `developer`, who may do everything in it."""
     region = region or _context().config.region
+    keys = BY_ID[account]
 
     def make() -> tuple[Any, None]:
-        return new_client(service, region, DEVELOPER_KEY_ID, DEVELOPER_SECRET), None
+        return new_client(service, region, keys.access_key_id, keys.secret_access_key), None
 
-    return _cached(("developer", service, region), make)
+    return _cached(("developer", account, service, region), make)
 
 
 def _context() -> Context:

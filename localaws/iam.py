@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 
 from localaws import iam_assume, iam_identity, iam_requests, iam_stored, iam_sts, moto_seams_iam
+from localaws.accounts import ACCOUNTS, DEVELOPER
 from localaws.context import Context
 from localaws.errors import AccessDeniedByLocalAws
 from localaws.iam_assume import ADMIN_ROLE, EVERYTHING
@@ -27,12 +28,12 @@ service = iam_assume.service
 
 
 def install(context: Context) -> None:
-    """Start with the developer, who may do everything, and with nobody else."""
+    """Start with a developer in each account, who may do everything there, and nobody else."""
     iam_identity.reset()
     iam_stored.forget()
     RECORDER.clear()
-    developer = iam_identity.developer()
-    moto_seams_iam.create_user(developer.account, developer.name, developer.user_id, EVERYTHING)
+    for account in ACCOUNTS:
+        moto_seams_iam.create_user(account.id, DEVELOPER, account.user_id, EVERYTHING)
 
 
 def serve(

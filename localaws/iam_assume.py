@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localaws import iam_identity, iam_stored, iam_sts, moto_seams_iam
+from localaws.accounts import BY_ID
 from localaws.errors import AccessDeniedByLocalAws
 from localaws.iam_identity import Credentials, Principal
 from localaws.iam_live import decide_under
@@ -17,7 +18,10 @@ from localaws.iam_requirement import Place, Requirement, tag_context
 from localaws.wire import AwsError
 
 ADMIN_ROLE = "OrganizationAccountAccessRole"
-"""The role that AWS Organizations makes in a new member account; here it appears when asked for."""
+"""The role that AWS Organizations makes in a new member account; here it appears when asked for.
+
+Not in the laptop's own accounts: who is to enter those needs a role that its owner made.
+"""
 
 EVERYTHING = json.dumps(
     {
@@ -111,7 +115,7 @@ def _trusting_role(
 ) -> moto_seams_iam.StoredRole:
     """The role, when its trust policy and the caller's policies let the caller in."""
     account, name = _account_of(role_arn), role_arn.rpartition("/")[2]
-    if name == ADMIN_ROLE and principal.account:
+    if name == ADMIN_ROLE and principal.account and account not in BY_ID:
         _make_admin_role(account, principal.account)
     role = moto_seams_iam.find_role(account, name)
     if role is None or role.arn != role_arn:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from localaws import clock, iam_signature, moto_seams_iam
-from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET
+from localaws.accounts import ACCOUNTS, DEVELOPER, Account
 from localaws.wire import JSON, QUERY, REST_JSON, AwsError, WireRequest
 from localaws.wire_errors import protocol_of
 
@@ -78,22 +78,22 @@ _ALPHABET = string.ascii_uppercase + "234567"
 
 
 def reset() -> None:
-    """Forget every session and start over with the developer."""
+    """Forget every session and start over with the developer of each account."""
     with _lock:
         _known.clear()
-        _known[DEVELOPER_KEY_ID] = Credentials(
-            DEVELOPER_KEY_ID, DEVELOPER_SECRET, "", None, developer()
-        )
+        for account in ACCOUNTS:
+            key_id, secret = account.access_key_id, account.secret_access_key
+            _known[key_id] = Credentials(key_id, secret, "", None, developer(account))
 
 
-def developer() -> Principal:
-    """The IAM user of the person at this machine."""
+def developer(account: Account) -> Principal:
+    """The IAM user of the person at this machine, in one of the accounts."""
     return Principal(
         kind="user",
-        arn=f"arn:aws:iam::{ACCOUNT_ID}:user/developer",
-        account=ACCOUNT_ID,
-        name="developer",
-        user_id="AIDALAPTOPDEVELOPER0",
+        arn=account.developer_arn,
+        account=account.id,
+        name=DEVELOPER,
+        user_id=account.user_id,
     )
 
 
@@ -187,11 +187,13 @@ _TABLES: dict[str, dict[str, tuple[str, int, str]]] = {QUERY: _QUERY, JSON: _JSO
 
 def _refusal(request: WireRequest, why: str) -> AwsError:
     code, status, message = _TABLES.get(protocol_of(request), _S3)[why]
-    key = request.scope.key_id
-    hint = (
-        f" (access key {key}; the laptop's own is {DEVELOPER_KEY_ID})" if why == "unknown" else ""
-    )
+    hint = _known_keys(request.scope.key_id) if why == "unknown" else ""
     return AwsError(code, message + hint, status)
+
+
+def _known_keys(key_id: str) -> str:
+    own = ", ".join(f"{account.access_key_id} ({account.environment})" for account in ACCOUNTS)
+    return f" (access key {key_id}; the laptop's own are {own})"
 
 
 def describe(credentials: Credentials) -> dict[str, Any]:
