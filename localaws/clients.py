@@ -112,6 +112,20 @@ def client_as_service(
     return _cached((service_principal, service, region, source_arn, source_account), make)
 
 
+def client_of_session(session: Any, service: str, *, region: str, of: str) -> Any:
+    """A boto3 client of the role `of`, by the `Credentials` of an answer of sts:AssumeRole.
+
+    A client of an earlier session of the same role stands in for it while that one lasts: the
+    role's policies are read at each request, so both may do the same.
+    """
+
+    def make() -> tuple[Any, datetime | None]:
+        keys = session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
+        return new_client(service, region, *keys), session["Expiration"]
+
+    return _cached(("assumed", of, service, region), make)
+
+
 def _with(credentials: iam_identity.Credentials, service: str, region: str) -> Any:
     return new_client(
         service,
