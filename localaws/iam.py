@@ -8,7 +8,15 @@ laptop that act for a role or for a service ask here too, see `assume_service_ro
 import json
 from collections.abc import Iterable
 
-from localaws import iam_assume, iam_identity, iam_requests, iam_stored, iam_sts, moto_seams_iam
+from localaws import (
+    iam_assume,
+    iam_identity,
+    iam_requests,
+    iam_stored,
+    iam_stored_policies,
+    iam_sts,
+    moto_seams_iam,
+)
 from localaws.accounts import ACCOUNTS, DEVELOPER
 from localaws.context import Context
 from localaws.errors import AccessDeniedByLocalAws
@@ -57,6 +65,7 @@ def authorize(request: WireRequest, principal: Principal) -> str:
             raise AccessDeniedByLocalAws(
                 principal.arn, requirement.action, requirement.resource, decided.reason
             )
+    iam_stored_policies.check(request)
     return needed[0].owner or principal.account or moto_seams_iam.DEFAULT_ACCOUNT
 
 

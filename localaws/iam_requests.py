@@ -183,7 +183,16 @@ def _secrets(operation: str, parameters: Parameters, place: Place) -> list[str]:
     return [moto_seams_queues.secret(place.account, place.region, name)[0] or name]
 
 
+def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[str]:
+    """A group given by its ARN also says which versions are meant, maybe of another account."""
+    group = str(parameters.get("ModelPackageGroupName", ""))
+    if not group.startswith("arn:") or operation not in ("CreateModelPackage", "ListModelPackages"):
+        return []
+    return [group, group.replace(":model-package-group/", ":model-package/") + "/*"]
+
+
 _SPECIAL: Mapping[str, Special] = {
+    "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": _sqs,
     "ssm": _ssm,
