@@ -29,6 +29,7 @@ from localaws.wire import JSON, REST_JSON, AwsError, WireRequest
 from localaws.wire_errors import protocol_of
 
 authenticate = iam_identity.authenticate
+calling = iam_identity.calling
 
 assume_role = iam_assume.assume_role
 assume_service_role = iam_assume.assume_service_role
@@ -161,6 +162,7 @@ __all__ = [
     "authorize",
     "authorize_role",
     "authorize_service",
+    "calling",
     "decisions",
     "decisions_as_json_lines",
     "denial",

@@ -31,6 +31,9 @@ EVERYTHING = json.dumps(
 )
 """The policy of the developer and of the administrators of accounts."""
 
+_CHAINED_LIMIT_S = 3600
+"""IAM User Guide, "Roles terms and concepts: role chaining" (read 2026-11)."""
+
 _lock = threading.Lock()
 
 
@@ -47,6 +50,12 @@ def assume_role(principal: Principal, parameters: Mapping[str, Any]) -> Credenti
     if duration_s > int(role.max_session_duration or 3600):
         raise AwsError(
             "ValidationError", "DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
+    if principal.kind == "session" and duration_s > _CHAINED_LIMIT_S:
+        raise AwsError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
+            "role chaining",
         )
     return _open(
         role,

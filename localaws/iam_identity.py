@@ -7,7 +7,9 @@ with the process. Imports the clock, wire and seams; decides nothing about permi
 import secrets
 import string
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -56,6 +58,27 @@ class Principal:
             keys["aws:username"] = self.name
         keys |= {f"aws:principaltag/{name.lower()}": tag for name, tag in self.tags.items()}
         return source | {name: (value,) for name, value in keys.items()}
+
+
+_calling: ContextVar[str] = ContextVar("calling_account", default="")
+
+
+@contextmanager
+def calling(principal: Principal) -> Iterator[None]:
+    """Remember, while its request is served, in whose name: see `calling_account`."""
+    mark = _calling.set(principal.account)
+    try:
+        yield
+    finally:
+        _calling.reset(mark)
+
+
+def calling_account() -> str:
+    """The account of the caller of the request being served on this thread, "" for none.
+
+    Not the account that the request acts in: that is the account of what it acts on.
+    """
+    return _calling.get()
 
 
 ANONYMOUS = Principal(kind="anonymous", arn="*", account="")

@@ -88,4 +88,6 @@ def _context(
         now=clock.now(),
         user_agent=request.headers.get("user-agent", "") if request else "",
     )
+    if requirement.action.startswith("kms:") and principal.account:
+        keys["kms:calleraccount"] = (principal.account,)
     return keys | dict(requirement.context)
