@@ -72,11 +72,9 @@ def _fault(text: str) -> str:
 
 def _statement_fault(statement: Mapping[str, Any]) -> str:
     principal = statement.get("Principal")
-    if principal is None:
+    if not principal:
         return "Missing required field Principal"
-    if principal != "*" and not (
-        isinstance(principal, Mapping) and principal and set(principal) <= set(_PRINCIPALS)
-    ):
+    if principal != "*" and not set(principal) <= set(_PRINCIPALS):
         return f"Invalid principal {principal}"
     names = [] if principal == "*" else texts(principal.get("AWS", []))
     if len({*names}) < len(names):
