@@ -1,12 +1,14 @@
 """Several AWS accounts in one process: who is whose, and that nobody sees into another account."""
 
+import json
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.accounts import ACCOUNTS, BY_ENVIRONMENT, Account
+from localaws.accounts import ACCOUNTS, Account
 from localaws.clients import developer_client
 from localaws.server import LaptopServer
 
@@ -39,8 +41,12 @@ def test_an_unknown_key_is_told_which_ones_are_known(remote: Callable[..., Any])
         remote("sts", key_id="AKIAUNKNOWN000000000").get_caller_identity()
 
 
-def test_the_health_of_the_laptop_is_that_of_all_its_accounts(laptop: LaptopServer) -> None:
-    assert BY_ENVIRONMENT["dev"].id == laptop.config.account
+def test_health_tells_the_accounts(laptop: LaptopServer) -> None:
+    with urllib.request.urlopen(f"{laptop.url}/_localaws/health") as answer:
+        told = json.load(answer)
+
+    assert told["accounts"] == {"dev": DEV.id, "staging": STAGING.id, "prod": PROD.id}
+    assert told["account"] == DEV.id
 
 
 def test_nobody_becomes_administrator_of_another_account_by_asking() -> None:
