@@ -18,7 +18,7 @@ import threading
 import time
 from typing import Any
 
-from localaws import clients, clock, inbox, moto_seams_queues
+from localaws import clients, clock, inbox, moto_seams_queues, topic_delivery
 from localaws.context import Context
 from localaws.lambda_log import PRINCIPAL
 from localaws.moto_seams_queues import QueueHooks, QueueMapping
@@ -169,7 +169,13 @@ def install(context: Context) -> None:
     del context
     shutdown()
     moto_seams_queues.install_queues(
-        QueueHooks(mapped=_mapped, unmapped=_unmapped, arrived=_arrived, mailed=inbox.keep_mail)
+        QueueHooks(
+            mapped=_mapped,
+            unmapped=_unmapped,
+            arrived=_arrived,
+            mailed=inbox.keep_mail,
+            may_deliver=topic_delivery.may_deliver,
+        )
     )
 
 

@@ -5,6 +5,7 @@ does, so moto's mapping is kept for the API and taken off the queue. Every priva
 has a smoke test in tests/localaws/test_queue_seams.py.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ class QueueHooks:
     """Told the ARN of a queue that a message has come to."""
     mailed: Callable[["Mail"], None]
     """Told of each notification to an e-mail subscription."""
+    may_deliver: Callable[[str, str], bool]
+    """Asked, with the ARNs of a topic and of a queue or function that subscribes to it."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +140,20 @@ def _patch_queues() -> None:
 
 
 def _patch_subscriptions() -> None:
-    """Deliver to e-mail subscriptions, which moto only lists."""
+    """Deliver to e-mail subscriptions, which moto only lists; ask before delivering to others.
+
+    moto looks for queues and functions in the account of the topic.
+    """
     from moto.sns.models import Subscription
 
     published = Subscription.publish
 
     def publish(self: Any, message: str, message_id: str, **given: Any) -> None:
+        if self.protocol in ("sqs", "lambda") and _hooks is not None:
+            if not _hooks.may_deliver(self.topic.arn, self.endpoint):
+                return
+            self = copy.copy(self)  # the stored one keeps the account of its topic
+            self.account_id = self.endpoint.split(":")[4]
         published(self, message, message_id, **given)
         if self.protocol == "email" and _hooks is not None:
             _mail(self, message, message_id, given)

@@ -13,6 +13,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from localaws import clients, clock, faults, moto_patches, moto_seams, service_descriptions, wire
+from localaws.accounts import ACCOUNTS
 from localaws.context import Config, Context
 from localaws.errors import PortInUseError
 
@@ -78,7 +79,8 @@ class LaptopServer:
         from localaws.gateway import Gateway
 
         about = {"url": self.url, "pid": os.getpid(), "account": self.config.account}
-        gateway = Gateway({**about, "region": self.config.region})
+        accounts = {account.environment: account.id for account in ACCOUNTS}
+        gateway = Gateway({**about, "accounts": accounts, "region": self.config.region})
         self._http.wsgi_app = gateway
         self.context = Context(self.config, self.url, gateway)
         faults.clear()

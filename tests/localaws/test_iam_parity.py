@@ -70,15 +70,22 @@ def test_the_first_key_that_may_not_be_deleted_refuses_the_request(laptop: Any) 
     assert [item["Key"] for item in listed] == ["closed/b", "open/a"]
 
 
-def test_a_topic_delivers_to_a_queue_whose_policy_lets_nobody_in(laptop: Any) -> None:
-    sns, sqs = developer_client("sns"), developer_client("sqs")
-    topic = sns.create_topic(Name="inner")["TopicArn"]
+def test_a_bucket_s_notification_reaches_a_queue_whose_policy_lets_nobody_in(laptop: Any) -> None:
+    s3, sqs = developer_client("s3"), developer_client("sqs")
+    s3.create_bucket(Bucket="parity-inner")
     url = sqs.create_queue(QueueName="inner")["QueueUrl"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:{ACCOUNT}:inner")
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:inner"
+    wanted = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    s3.put_bucket_notification_configuration(
+        Bucket="parity-inner", NotificationConfiguration=wanted
+    )
 
-    sns.publish(TopicArn=topic, Message="m")
+    s3.put_object(Bucket="parity-inner", Key="k", Body=b"x")
 
-    assert len(sqs.receive_message(QueueUrl=url)["Messages"]) == 1
+    bodies = [
+        m["Body"] for m in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    ]
+    assert any("ObjectCreated" in body for body in bodies)
 
 
 def test_a_role_can_be_used_the_moment_it_is_made(laptop: Any) -> None:
