@@ -33,9 +33,14 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
+# Step Functions' names of services (SDK for Java 2) that differ from botocore's.
+_BOTO_NAMES: Final = {"applicationautoscaling": "application-autoscaling"}
+
+
 @cache
 def service_model(service: str) -> ServiceModel:
     """The pinned botocore's model of a service."""
+    service = _BOTO_NAMES.get(service, service)
     return botocore.session.get_session().get_service_model(service)
 
 

@@ -10,10 +10,14 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
+    from types_boto3_sagemaker_runtime import SageMakerRuntimeClient
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
     from types_boto3_stepfunctions import SFNClient
 
+# A model has 60 s to answer (InvokeEndpoint, API reference, read 2026-11-21); a probe that was sent
+# twice was not the first request any more.
+RUNTIME_CONFIG = Config(connect_timeout=3, read_timeout=65, retries={"total_max_attempts": 2})
 # A function is billed while it waits: give up on a dead connection long before its own time-out.
 CONFIG = Config(
     connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
@@ -39,6 +43,12 @@ def sagemaker() -> "SageMakerClient":
 
 
 @cache
+def sagemaker_runtime() -> "SageMakerRuntimeClient":
+    """The client of the endpoints, for this process."""
+    return boto3.client("sagemaker-runtime", config=RUNTIME_CONFIG)
+
+
+@cache
 def sns() -> "SNSClient":
     """The SNS client of this process."""
     return boto3.client("sns", config=CONFIG)
@@ -58,5 +68,13 @@ def secretsmanager() -> "SecretsManagerClient":
 
 def forget() -> None:
     """Drop the clients, so that the next use makes them for another account or endpoint."""
-    for client in (s3, codepipeline, sagemaker, sns, stepfunctions, secretsmanager):
+    for client in (
+        s3,
+        codepipeline,
+        sagemaker,
+        sagemaker_runtime,
+        sns,
+        stepfunctions,
+        secretsmanager,
+    ):
         client.cache_clear()
