@@ -20,6 +20,9 @@ _UNICODE_CLASSES: Final = {
     r"\p{M}": "",
     r"\p{S}": "$+<=>^`|~",
     r"\p{P}": r"!-/:-@\[-`{-~",
+    r"\p{Print}": "[ -~]",
+    # Characters beyond the first plane, written as Java's pairs.
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010ffff",
 }
 
 

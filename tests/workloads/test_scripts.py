@@ -92,6 +92,16 @@ def test_training_and_serving_see_the_same_features(finished: ScriptRun) -> None
     assert {tuple(row) for row in written(finished, "train")} <= {tuple(row) for row in rows}
 
 
+def test_the_probe_is_a_request_and_its_answer(finished: ScriptRun) -> None:
+    hooks = finished.scripts.inference
+    folder = finished.folder / "evaluation/probe"
+    body = (folder / "rows.csv").read_text()
+    model = hooks.model_fn(str(finished.model))
+    served = hooks.predict_fn(hooks.input_fn(body.encode(), "text/csv"), model)
+    assert len(body.splitlines()) == 50
+    assert (folder / "predictions.csv").read_text() == hooks.output_fn(served, "text/csv")[0]
+
+
 def test_every_line_in_is_one_line_out_in_the_same_order(finished: ScriptRun) -> None:
     hooks, body = finished.scripts.inference, request_body(finished)
     together = predict(finished, body, "text/csv; charset=utf-8")

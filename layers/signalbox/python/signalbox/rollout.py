@@ -46,7 +46,7 @@ class ShadowPlan(Document):
     """What a shadow is judged by: alarms of its own, after a time."""
 
     bake_seconds: int
-    weight: float
+    variant: JsonObject
     alarm_names: list[str]
 
 
@@ -101,7 +101,11 @@ def plan(
         alarm_names=_names(alarms),
         shadow=ShadowPlan(
             bake_seconds=section.rollout.bake_seconds,
-            weight=section.rollout.percent / 100,
+            # A shadow's share of the copies is its weight beside that of what serves.
+            variant={
+                "VariantName": SHADOW_VARIANT,
+                "InitialVariantWeight": section.rollout.percent / 100,
+            },
             alarm_names=_names(shadow_alarms),
         ),
         probe=ProbePlan(rows=section.probe.rows, tolerance=section.probe.tolerance),
