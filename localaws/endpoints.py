@@ -1,8 +1,7 @@
-"""Endpoints: created, updated in place, rolled back, deleted; each change in a thread of its own.
+"""Endpoints: what each one is, which fleets serve it, and the threads in which it changes.
 
-An update starts the new configuration beside the old one. If it does not become healthy the old one
-goes on, the endpoint is InService again with its old configuration and a FailureReason: AWS does it
-just so, and a caller who only looks at the status takes it for success.
+How an update goes is in endpoint_rollout. An endpoint has one configuration that serves (blue) and,
+while an update shifts traffic, a second one (green) with a share of the requests.
 """
 
 import logging
@@ -14,27 +13,47 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from localaws import clock
+from localaws import alarms, clock
 from localaws.context import Context
-from localaws.endpoint_fleet import Fleet, FleetFailed, FleetPlan
+from localaws.endpoint_meter import METERS
+from localaws.endpoint_serving import Serving
 from localaws.job_folder import own_place
-from localaws.sagemaker_events import emit
-from localaws.sagemaker_models import find_config, resolve_model
 from localaws.sagemaker_store import STORE, Document, Kind, Place, Record
-from localaws.wire import AwsError
 
 _log = logging.getLogger("localaws.endpoints")
 _SHUTDOWN_S = 5.0
 
 
 class Status(Enum):
-    """An endpoint's status in the API, and in events."""
+    """An endpoint's status in the API."""
 
     CREATING = "Creating"
     UPDATING = "Updating"
+    SYSTEM_UPDATING = "SystemUpdating"
+    ROLLING_BACK = "RollingBack"
     IN_SERVICE = "InService"
+    UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"
     FAILED = "Failed"
     DELETING = "Deleting"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What an update is doing to its variants, as VariantStatus tells it."""
+
+    status: str
+    message: str
+    since: datetime = field(default_factory=clock.now)
+
+
+@dataclass
+class Pending:
+    """An update under way."""
+
+    config_name: str
+    stage: Stage
+    started: datetime = field(default_factory=clock.now)
+    current_instances: int = 0
 
 
 @dataclass
@@ -46,65 +65,102 @@ class Endpoint:
     config_name: str
     status: Status = Status.CREATING
     failure_reason: str | None = None
-    fleet: Fleet | None = None
-    variant: Document = field(default_factory=dict)
+    blue: Serving | None = None
+    green: Serving | None = None
+    share: float = 0.0
+    """Of the requests, from 0 to 1, that the green fleets get."""
+    pending: Pending | None = None
     deployment: Document | None = None
     created: datetime = field(default_factory=clock.now)
     modified: datetime = field(default_factory=clock.now)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    _credit: float = 0.0
 
     @property
     def arn(self) -> str:
         """The endpoint's ARN."""
         return self.place.arn(Kind.ENDPOINT, self.name)
 
+    def route(self) -> Serving | None:
+        """Which configuration answers the next request; None when none does."""
+        if self.green is None:
+            return self.blue
+        with self.lock:
+            self._credit += self.share
+            if self._credit < 1.0 or self.green is None:
+                return self.blue
+            self._credit -= 1.0
+            return self.green
+
     def become(self, status: Status, reason: str | None = None) -> None:
         """Enter a status and tell EventBridge."""
+        from localaws import endpoint_views
+
         with self.lock:
             self.status = status
-            self.failure_reason = reason
+            self.failure_reason = reason[:1024] if reason else None
             self.modified = clock.now()
-        announce(self)
+        endpoint_views.announce(self)
+
+    def enter(self, stage: Stage, current_instances: int) -> None:
+        """Begin the next stage of the update under way and tell EventBridge."""
+        from localaws import endpoint_views
+
+        with self.lock:
+            if self.pending is None:
+                return
+            self.pending.stage = stage
+            self.pending.current_instances = current_instances
+        endpoint_views.announce_deployment(self)
 
 
-class _Settings:
-    folder = Path(".signalbox/endpoints")
-    threads: list[threading.Thread]
+class Settings:
+    """What endpoints share while a server runs."""
+
+    def __init__(self) -> None:
+        self.folder = Path(".signalbox/endpoints")
+        self.threads: list[threading.Thread] = []
+        self.stopping = threading.Event()
 
 
-_settings = _Settings()
-_settings.threads = []
+SETTINGS = Settings()
 
 
 def install(context: Context) -> None:
     """Keep the servers' folders below the state directory; answer InvokeEndpoint."""
-    from localaws import sagemaker_runtime
+    from localaws import sagemaker_runtime, scaling
 
-    _settings.folder = own_place(context.config.state_dir.resolve() / "endpoints")
+    SETTINGS.folder = own_place(context.config.state_dir.resolve() / "endpoints")
+    SETTINGS.stopping = threading.Event()
+    METERS.clear()
+    alarms.install(context)
+    alarms.before_each_look(METERS.gather)
     sagemaker_runtime.install(context)
+    scaling.install(context)
 
 
 def shutdown() -> None:
     """End every model server."""
-    for thread in _settings.threads:
+    from localaws import sagemaker_runtime
+
+    SETTINGS.stopping.set()
+    sagemaker_runtime.shutdown()
+    for thread in SETTINGS.threads:
         thread.join(_SHUTDOWN_S)
-    _settings.threads.clear()
+    SETTINGS.threads.clear()
     for record in STORE.everywhere(Kind.ENDPOINT):
-        if record.state.fleet is not None:
-            record.state.fleet.close(patience_s=0.0)
-            record.state.fleet = None
+        close(record.state, patience_s=0.0)
+    alarms.shutdown()
 
 
-def create(endpoint: Endpoint) -> None:
-    """Start to serve."""
-    announce(endpoint)
-    _in_background(endpoint, _create)
-
-
-def update(endpoint: Endpoint, config_name: str) -> None:
-    """Start to move to another configuration."""
-    endpoint.become(Status.UPDATING)
-    _in_background(endpoint, lambda e: _update(e, config_name))
+def close(endpoint: Endpoint, *, patience_s: float = 60.0) -> None:
+    """End all fleets of an endpoint."""
+    with endpoint.lock:
+        serving = [endpoint.blue, endpoint.green]
+        endpoint.blue = endpoint.green = None
+    for one in serving:
+        if one is not None:
+            one.close(patience_s=patience_s)
 
 
 def delete(endpoint: Endpoint, forget: Callable[[], None]) -> None:
@@ -112,12 +168,10 @@ def delete(endpoint: Endpoint, forget: Callable[[], None]) -> None:
     endpoint.become(Status.DELETING)
 
     def end(doomed: Endpoint) -> None:
-        if doomed.fleet is not None:
-            doomed.fleet.close()
-            doomed.fleet = None
+        close(doomed)
         forget()
 
-    _in_background(endpoint, end)
+    in_background(endpoint, end)
 
 
 def find(place: Place, name: str) -> Endpoint | None:
@@ -126,7 +180,9 @@ def find(place: Place, name: str) -> Endpoint | None:
     return record.state if record is not None else None
 
 
-def _in_background(endpoint: Endpoint, change: Callable[[Endpoint], None]) -> None:
+def in_background(endpoint: Endpoint, change: Callable[[Endpoint], None]) -> None:
+    """Carry out a change in a thread of its own; an error in it makes the endpoint Failed."""
+
     def work() -> None:
         try:
             change(endpoint)
@@ -135,81 +191,5 @@ def _in_background(endpoint: Endpoint, change: Callable[[Endpoint], None]) -> No
             endpoint.become(Status.FAILED, f"Internal error: {type(error).__name__}: {error}")
 
     thread = threading.Thread(target=work, name=f"localaws-endpoint-{endpoint.name}", daemon=True)
-    _settings.threads = [t for t in _settings.threads if t.is_alive()] + [thread]
+    SETTINGS.threads = [t for t in SETTINGS.threads if t.is_alive()] + [thread]
     thread.start()
-
-
-def _create(endpoint: Endpoint) -> None:
-    try:
-        endpoint.fleet, endpoint.variant = _deploy(endpoint, endpoint.config_name)
-    except (FleetFailed, AwsError) as failure:
-        endpoint.become(Status.FAILED, _reason(failure))
-        return
-    endpoint.become(Status.IN_SERVICE)
-
-
-def _update(endpoint: Endpoint, config_name: str) -> None:
-    try:
-        fleet, variant = _deploy(endpoint, config_name)
-    except (FleetFailed, AwsError) as failure:
-        endpoint.become(Status.IN_SERVICE, _reason(failure))
-        return
-    with endpoint.lock:
-        old, endpoint.fleet = endpoint.fleet, fleet
-        endpoint.config_name, endpoint.variant = config_name, variant
-    endpoint.become(Status.IN_SERVICE)
-    if old is not None:
-        old.close()
-
-
-def _reason(failure: Exception) -> str:
-    return failure.message if isinstance(failure, AwsError) else str(failure)
-
-
-def _deploy(endpoint: Endpoint, config_name: str) -> tuple[Fleet, Document]:
-    config = find_config(endpoint.place, config_name)
-    variant: Document = config.document["ProductionVariants"][0]
-    plan = FleetPlan(
-        endpoint=endpoint.name,
-        variant=variant["VariantName"],
-        model=resolve_model(endpoint.place, variant["ModelName"]),
-        instances=variant.get("InitialInstanceCount", 1),
-    )
-    fleet = Fleet(plan, _settings.folder)
-    images = [c.image for c in plan.model.containers]
-    return fleet, {**variant, "_images": images}
-
-
-_EVENT_STATUS = {
-    Status.CREATING: "CREATING",
-    Status.UPDATING: "UPDATING",
-    Status.IN_SERVICE: "IN_SERVICE",
-    Status.FAILED: "FAILED",
-    Status.DELETING: "DELETING",
-}
-
-
-def announce(endpoint: Endpoint) -> None:
-    """Emit `SageMaker Endpoint State Change` for the endpoint as it is now."""
-    detail: Document = {
-        "EndpointName": endpoint.name,
-        "EndpointArn": endpoint.arn,
-        "EndpointConfigName": endpoint.config_name,
-        "EndpointStatus": _EVENT_STATUS[endpoint.status],
-        "CreationTime": int(endpoint.created.timestamp() * 1000),
-        "LastModifiedTime": int(endpoint.modified.timestamp() * 1000),
-        "Tags": _tags(endpoint),
-    }
-    if endpoint.failure_reason:
-        detail["FailureReason"] = endpoint.failure_reason
-    emit(
-        "SageMaker Endpoint State Change",
-        detail,
-        arn=endpoint.arn,
-        place=endpoint.place,
-    )
-
-
-def _tags(endpoint: Endpoint) -> dict[str, str]:
-    record = STORE.find(endpoint.place, Kind.ENDPOINT, endpoint.name)
-    return dict(record.tags) if record is not None else {}

@@ -6,6 +6,7 @@ moto without a decision. May import every part of the server; nothing but the se
 
 import json
 import logging
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
@@ -13,9 +14,10 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import iam, inbox, moto_seams, storage, wire, wire_errors
+from localaws import faults, iam, inbox, moto_seams, storage, wire, wire_errors
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
+from localaws.iam_identity import Principal
 from localaws.wire import AwsError, WireRequest
 
 StartResponse = Callable[..., Any]
@@ -36,6 +38,7 @@ class Gateway:
 
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         """Serve one request; see the module's description for the order of its steps."""
+        environ[wire.RECEIVED_S] = time.perf_counter()
         if environ["PATH_INFO"].startswith("/_localaws/"):
             return _answer(start, self._own(environ))
         try:
@@ -50,11 +53,22 @@ class Gateway:
     def _serve(self, request: WireRequest, start: StartResponse) -> Iterable[bytes]:
         wire.identify(request)
         principal = iam.authenticate(request)
+        fault = faults.meets(f"{request.service.name}:{request.operation}", principal.arn)
+        if fault is None:
+            return self._allowed(request, principal, start)
+        if fault.when == "after":
+            b"".join(self._allowed(request, principal, lambda *_: None))
+        raise fault.error()
+
+    def _allowed(
+        self, request: WireRequest, principal: Principal, start: StartResponse
+    ) -> Iterable[bytes]:
         answer = iam.serve(request, principal)
         if answer is not None:
             return _answer(start, answer)
         account = iam.authorize(request, principal)
         request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
+        request.environ[wire.READ_ALREADY] = request
         if request.service.protocol == wire.REST_JSON:
             start = _refusing_unknown_paths(request, start)
         try:
@@ -82,10 +96,26 @@ class Gateway:
         if route == ("DELETE", "/_localaws/decisions"):
             iam.forget_decisions()
             return _json(200, {"status": "forgotten"})
+        if route[1] == "/_localaws/faults":
+            return _faults(environ)
         if route == ("POST", inbox.WEBHOOK_PATH):
             inbox.keep_post(environ)
             return _json(200, {"status": "kept"})
         return _json(404, {"error": f"nothing at {route[0]} {route[1]}"})
+
+
+def _faults(environ: dict[str, Any]) -> Answer:
+    """GET shows, PUT replaces, DELETE clears the faults that were asked for."""
+    method = environ["REQUEST_METHOD"]
+    try:
+        if method == "PUT":
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            faults.put(json.loads(environ["wsgi.input"].read(length)))
+        elif method == "DELETE":
+            faults.clear()
+    except (ValueError, TypeError) as error:
+        return _json(400, {"error": f"{error}; see localaws/faults.py"})
+    return _json(200, faults.shown())
 
 
 def _in_pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -7,7 +7,13 @@ here. S3 has its own module. Sources: Service Authorization Reference (read 2026
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from localaws import iam_requests_s3, iam_tables, moto_seams_iam, moto_seams_queues
+from localaws import (
+    iam_requests_endpoints,
+    iam_requests_s3,
+    iam_tables,
+    moto_seams_iam,
+    moto_seams_queues,
+)
 from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
 from localaws.wire import WireRequest
 
@@ -26,6 +32,7 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
     found += _layers(request)
     found += _versions(request)
     found += _keys(request, place)
+    found += iam_requests_endpoints.further(request, place)
     return found
 
 
@@ -192,6 +199,8 @@ _SPECIAL: Mapping[str, Special] = {
     "events": _events,
     "iam": _iam,
     "logs": _logs,
+    "cloudwatch": iam_requests_endpoints.cloudwatch,
+    "application-autoscaling": iam_requests_endpoints.scaling,
 }
 
 

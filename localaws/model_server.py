@@ -1,4 +1,4 @@
-"""A model server's child: answers /ping and /invocations on a socket it was given.
+"""A model server's child: answers pings and invocations on a socket it was given.
 
 The socket is one end of a pair, so there is no port and no path, only one client, and the server
 ends when that client does. One request at a time: `InitialInstanceCount` processes serve side by
@@ -7,11 +7,11 @@ side.
 
 import os
 import socket
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from localaws import model_handlers
 from localaws.model_handlers import Answer, Model
+from localaws.model_link import PING, Link, Question
 
 DEFAULT_ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
 
@@ -20,9 +20,17 @@ def run(task: dict[str, Any], fds: list[int]) -> None:
     """Load the model, then serve until the other end closes."""
     del task
     model = model_handlers.load()
-    with socket.socket(fileno=fds[0]) as connection:
-        _Handler.model = model
-        _Handler(connection, ("", 0), None)  # type: ignore[arg-type]
+    with socket.socket(fileno=fds[0]) as end:
+        link = Link(end)
+        while (question := link.next_question()) is not None:
+            link.answer(_answer(model, question))
+
+
+def _answer(model: Model, question: Question) -> Answer:
+    if question.kind == PING:
+        return Answer(200, b"", "text/plain")  # it answers, so the model is loaded
+    content_type = question.content_type or "application/json"
+    return model.answer(question.body, content_type, effective_accept(question.accept))
 
 
 def effective_accept(accept: str | None) -> str:
@@ -30,32 +38,3 @@ def effective_accept(accept: str | None) -> str:
     if not accept or accept == "*/*":
         return os.environ.get(DEFAULT_ACCEPT, "application/json")
     return accept
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.1 with one connection kept open."""
-
-    model: Model
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        """/ping: it answers, so the model is loaded."""
-        self._send(Answer(200 if self.path == "/ping" else 404, b"", "text/plain"))
-
-    def do_POST(self) -> None:
-        """/invocations."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        content_type = self.headers.get("Content-Type", "application/json")
-        accept = effective_accept(self.headers.get("Accept"))
-        self._send(self.model.answer(body, content_type, accept))
-
-    def _send(self, answer: Answer) -> None:
-        self.send_response_only(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-        self.wfile.flush()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Access logs would only repeat what the caller knows."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from localaws import endpoint_configs
 from localaws.errors import UnsupportedByLocalAws
 from localaws.job_requests import check_image
 from localaws.model_containers import Container, ResolvedModel
@@ -121,37 +122,19 @@ def list_models(call: Call) -> Document:
 
 @operation("CreateEndpointConfig")
 def create_endpoint_config(call: Call) -> Document:
-    """Remember a configuration of one production variant."""
+    """Remember a configuration."""
     request = call.parameters
-    for name in ("DataCaptureConfig", "AsyncInferenceConfig", "ExplainerConfig", "VpcConfig"):
-        if request.get(name):
-            raise UnsupportedByLocalAws("sagemaker", "CreateEndpointConfig", name)
-    if len(request["ProductionVariants"]) > 1 or request.get("ShadowProductionVariants"):
-        raise UnsupportedByLocalAws("sagemaker", "CreateEndpointConfig", "more than one variant")
-    for variant in request["ProductionVariants"]:
-        _check_variant(call.place, variant)
+    endpoint_configs.check(request)
+    shadows = request.get("ShadowProductionVariants") or []
+    for variant in [*request["ProductionVariants"], *shadows]:
+        _found(call.place, Kind.MODEL, variant["ModelName"])
+        if "ServerlessConfig" in variant:
+            _check_serverless(call.place, variant)
     record = _add_new(call, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"])
     return {"EndpointConfigArn": record.arn}
 
 
-def _check_variant(place: Place, variant: Document) -> None:
-    if not variant.get("ModelName"):
-        raise UnsupportedByLocalAws("sagemaker", "CreateEndpointConfig", "inference components")
-    serverless = variant.get("ServerlessConfig")
-    if bool(serverless) == bool(variant.get("InstanceType")):
-        raise validation_error(
-            f"variant {variant['VariantName']} needs either an InstanceType or a ServerlessConfig"
-        )
-    if serverless:
-        _check_serverless(place, variant, serverless)
-    elif not variant.get("InitialInstanceCount"):
-        raise validation_error(f"variant {variant['VariantName']} needs an InitialInstanceCount")
-    _found(place, Kind.MODEL, variant["ModelName"])
-
-
-def _check_serverless(place: Place, variant: Document, serverless: Document) -> None:
-    if serverless["MemorySizeInMB"] % 1024:
-        raise validation_error("MemorySizeInMB must be a multiple of 1024")
+def _check_serverless(place: Place, variant: Document) -> None:
     if len(resolve_model(place, variant["ModelName"]).containers) > 1:
         raise validation_error("a serverless endpoint cannot host a serial inference pipeline")
 

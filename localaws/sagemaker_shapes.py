@@ -26,17 +26,17 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-@lru_cache(maxsize=1)
-def service_model() -> Any:
-    """botocore's model of SageMaker, shared with the clients."""
+@lru_cache(maxsize=4)
+def service_model(service: str = "sagemaker") -> Any:
+    """botocore's model of a service, shared with the clients."""
     from localaws import clients
 
-    return clients.developer_client("sagemaker").meta.service_model
+    return clients.developer_client(service).meta.service_model
 
 
-def validate(operation: str, parameters: Document) -> None:
+def validate(operation: str, parameters: Document, service: str = "sagemaker") -> None:
     """Raise ValidationException with every fault of the request."""
-    shape = service_model().operation_model(operation).input_shape
+    shape = service_model(service).operation_model(operation).input_shape
     faults = list(_faults(shape, parameters, ""))
     if faults:
         noun = "error" if len(faults) == 1 else "errors"
@@ -149,6 +149,8 @@ _PROPERTIES = (
 
 @lru_cache(maxsize=512)
 def _pattern(pattern: str) -> re.Pattern[str]:
+    if pattern.startswith(r"\p{") and "[" not in pattern:
+        pattern = re.sub(r"(\\p\{\w+\})", r"[\1]", pattern)
     for java, python in _PROPERTIES:
         pattern = pattern.replace(java, python)
     # Java repeats an end of line, `${1,256}`; the length is a limit of its own.

@@ -12,7 +12,7 @@ import threading
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
-from localaws import clients, clock, moto_patches, moto_seams, service_descriptions, wire
+from localaws import clients, clock, faults, moto_patches, moto_seams, service_descriptions, wire
 from localaws.context import Config, Context
 from localaws.errors import PortInUseError
 
@@ -28,6 +28,9 @@ MODULES = (
     "localaws.pipelines",
 )
 """Parts in the order they are installed; they are shut down in the reverse order."""
+
+_OWN = {"applicationautoscaling"}
+"""Backends of which nothing is left to moto."""
 
 __all__ = ["MODULES", "Config", "LaptopServer"]
 
@@ -78,7 +81,8 @@ class LaptopServer:
         gateway = Gateway({**about, "region": self.config.region})
         self._http.wsgi_app = gateway
         self.context = Context(self.config, self.url, gateway)
-        moto_seams.forget_everything(sorted({s.backend for s in wire.SERVICES.values()}))
+        faults.clear()
+        moto_seams.forget_everything(sorted({s.backend for s in wire.SERVICES.values()} - _OWN))
         clients.install(self.context)
         for name in MODULES:
             self._install_module(name, self.context)

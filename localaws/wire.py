@@ -15,6 +15,11 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 from localaws import wire_routes
 from localaws.errors import UnsupportedByLocalAws
 
+READ_ALREADY = "localaws.request"
+"""Where a WSGI environment keeps the request that the gateway has read, for those who serve it."""
+RECEIVED_S = "localaws.received"
+"""Where it keeps `time.perf_counter()` of the request's arrival."""
+
 JSON, QUERY, REST_JSON, REST_XML = "json", "query", "rest-json", "rest-xml"
 
 
@@ -47,6 +52,7 @@ SERVICES: Mapping[str, Service] = {
         ("sagemaker", "sagemaker", "sagemaker", JSON),
         ("codepipeline", "codepipeline", "codepipeline", JSON),
         ("monitoring", "cloudwatch", "cloudwatch", JSON),
+        ("application-autoscaling", "application-autoscaling", "applicationautoscaling", JSON),
     )
 }
 """Key: the service name in the signature's credential scope."""
@@ -175,6 +181,7 @@ _TARGETS = {
     "logs": "Logs_",
     "kms": "TrentService",
     "monitoring": "GraniteService",
+    "application-autoscaling": "AnyScaleFrontendService",
 }
 
 

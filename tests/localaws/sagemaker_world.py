@@ -23,6 +23,7 @@ PLACE = Place(ACCOUNT, REGION)
 BUCKET = "world-bucket"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/job"
 IMAGE = f"683313688378.dkr.ecr.{REGION}.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+_MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _KINDS = {
     "Processing": Kind.PROCESSING_JOB,
     "Training": Kind.TRAINING_JOB,
@@ -224,7 +225,7 @@ class World:
 
         def is_settled() -> bool:
             described = self.sagemaker.describe_endpoint(EndpointName=name)
-            return described["EndpointStatus"] not in ("Creating", "Updating")
+            return described["EndpointStatus"] not in _MOVING
 
         assert comes_true(is_settled)
         described: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)

@@ -23,14 +23,29 @@ def test_a_condition_key_that_the_laptop_does_not_know_opens_nothing(laptop: Any
 
 
 def test_an_operation_without_a_row_is_decided_on_every_resource(laptop: Any) -> None:
-    """`cloudwatch:DeleteAlarms` stands for all that iam_tables.py does not list."""
-    narrow = role(allow("cloudwatch:DeleteAlarms", f"arn:aws:cloudwatch:*:{ACCOUNT}:alarm:late"))
-    wide = role(allow("cloudwatch:DeleteAlarms"))
+    """`cloudwatch:DeleteDashboards` stands for all that iam_tables.py does not list."""
+    board = f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/late"
+    narrow = role(allow("cloudwatch:DeleteDashboards", board))
+    wide = role(allow("cloudwatch:DeleteDashboards"))
+    developer_client("cloudwatch").put_dashboard(DashboardName="late", DashboardBody="{}")
 
-    with pytest.raises(ClientError, match=r"cloudwatch:DeleteAlarms on resource: \*"):
-        narrow.client("cloudwatch").delete_alarms(AlarmNames=["late"])
+    with pytest.raises(ClientError, match=r"cloudwatch:DeleteDashboards on resource: \*"):
+        narrow.client("cloudwatch").delete_dashboards(DashboardNames=["late"])
 
-    wide.client("cloudwatch").delete_alarms(AlarmNames=["late"])
+    wide.client("cloudwatch").delete_dashboards(DashboardNames=["late"])
+
+
+def test_each_alarm_of_a_request_is_decided_by_its_name(laptop: Any) -> None:
+    late = f"arn:aws:cloudwatch:*:{ACCOUNT}:alarm:late"
+    narrow = role(allow("cloudwatch:DeleteAlarms", late), allow("cloudwatch:DescribeAlarms", late))
+
+    with pytest.raises(ClientError, match=r"cloudwatch:DeleteAlarms on resource: .*alarm:early"):
+        narrow.client("cloudwatch").delete_alarms(AlarmNames=["late", "early"])
+    with pytest.raises(ClientError, match=r"cloudwatch:DescribeAlarms on resource: .*alarm:\*"):
+        narrow.client("cloudwatch").describe_alarms()
+
+    assert narrow.client("cloudwatch").describe_alarms(AlarmNames=["late"])["MetricAlarms"] == []
+    narrow.client("cloudwatch").delete_alarms(AlarmNames=["late"])
 
 
 def test_names_of_sagemaker_stand_in_arns_as_they_are_given(laptop: Any) -> None:

@@ -159,13 +159,50 @@ def test_a_stock_client_over_the_socket_sees_the_same(world: World) -> None:
     assert tags == [{"Key": "k", "Value": "v"}]
 
 
-def test_a_second_variant_is_not_supported_yet(world: World) -> None:
-    world.model("one", {"code/inference.py": ""})
-    variant = {"ModelName": "one", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
-    with pytest.raises(ClientError, match="more than one variant"):
+VARIANT = {"ModelName": "one", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+SERVERLESS = {"ModelName": "one", "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 2}}
+CAPTURE = {
+    "InitialSamplingPercentage": 100,
+    "DestinationS3Uri": "s3://world-bucket/capture",
+    "CaptureOptions": [{"CaptureMode": "Input"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("variants", "further", "complaint"),
+    [
+        ([{"VariantName": "a", **VARIANT}] * 2, {}, "must be unique, got a twice"),
+        (
+            [{"VariantName": name, **VARIANT} for name in ("a", "b")],
+            {"ShadowProductionVariants": [{"VariantName": "c", **VARIANT}]},
+            "exactly one production variant and one shadow variant, got 2 and 1",
+        ),
+        (
+            [{"VariantName": "a", **VARIANT, "InitialVariantWeight": 0.0}],
+            {},
+            "weight above 0",
+        ),
+        (
+            [{"VariantName": "a", **SERVERLESS}],
+            {"DataCaptureConfig": CAPTURE},
+            "a serverless endpoint cannot have DataCaptureConfig",
+        ),
+        (
+            [{"VariantName": name, **SERVERLESS} for name in ("a", "b")],
+            {},
+            "a serverless endpoint can have only one variant",
+        ),
+        ([{"VariantName": "a", **VARIANT, **SERVERLESS}], {}, "either an InstanceType or"),
+    ],
+)
+def test_an_endpoint_config_that_aws_refuses_is_refused(
+    world: World, variants: list[dict[str, Any]], further: dict[str, Any], complaint: str
+) -> None:
+    if not world.sagemaker.list_models(NameContains="one")["Models"]:
+        world.model("one", {"code/inference.py": ""})
+    with pytest.raises(ClientError, match=complaint):
         world.sagemaker.create_endpoint_config(
-            EndpointConfigName="two",
-            ProductionVariants=[{"VariantName": name, **variant} for name in ("a", "b")],
+            EndpointConfigName="refused", ProductionVariants=variants, **further
         )
 
 
