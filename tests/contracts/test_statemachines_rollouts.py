@@ -23,8 +23,14 @@ from tests.contracts.test_statemachines_training import faults, outcomes, payloa
 
 PROBE = f"signalbox-dev-probe-{RUN_ID}-1"
 SHADOW_CONFIG = f"signalbox-dev-shadow-{RUN_ID}-1-0"
-FIRING = {"MetricAlarms": [{"AlarmName": f"{ENDPOINT}-errors"}], "CompositeAlarms": []}
-QUIET: dict[str, Any] = {"MetricAlarms": [], "CompositeAlarms": []}
+
+
+def alarms(*states: str) -> dict[str, Any]:
+    """What DescribeAlarms answers, with every alarm's state."""
+    return {"MetricAlarms": [{"StateValue": state} for state in states], "CompositeAlarms": []}
+
+
+FIRING, QUIET = alarms("OK", "ALARM"), alarms("OK", "INSUFFICIENT_DATA")
 MISMATCH = TaskError("ProbeFailed", '{"errorMessage":"row 2 of the probe: ..."}')
 DENIED = TaskError("CloudWatch.AccessDeniedException", "not authorized")
 OLD_VERSION = PACKAGE_ARN.replace("/1", "/0")
@@ -234,10 +240,10 @@ def test_an_endpoint_whose_alarm_fires_already_is_not_updated() -> None:
     ending = update(describeAlarms=in_turn(FIRING))
 
     assert ending.error == "EndpointAlarmed"
-    assert f"Alarm {ENDPOINT}-errors fires" in (ending.cause or "")
+    assert f'["{ENDPOINT}-errors","{ENDPOINT}-latency"] fires' in (ending.cause or "")
     assert updated_to(ending) == []
     (asked,) = ending.requests("aws-sdk:cloudwatch:describeAlarms")
-    assert asked["StateValue"] == "ALARM"
+    assert asked["AlarmNames"] == [f"{ENDPOINT}-errors", f"{ENDPOINT}-latency"]
 
 
 def test_alarms_that_the_author_switched_off_are_neither_made_nor_asked() -> None:
