@@ -108,9 +108,15 @@ def test_a_version_that_was_rolled_back_is_marked(run):
     ],
 )
 def test_a_version_for_which_there_was_no_room_may_come_again(run, cause):
-    answer = fails(run, 1, cause, "rolled-back")
+    answer = fails(run, 1, f"Endpoint e was rolled back. Reason: {cause}", "rolled-back")
 
     assert answer == NOTHING | {"failed": [f"{GROUP}/1"]}
+
+
+def test_a_name_with_such_a_word_in_it_is_no_reason(run):
+    said = "Endpoint signalbox-dev-capacity was rolled back. Reason: alarm fired"
+
+    assert fails(run, 1, said, "rolled-back")["marks"]
 
 
 def test_a_failure_of_the_version_that_serves_leaves_its_stamps(run):

@@ -87,11 +87,16 @@ def _of_failure(record: ServingRecord, known: Deployment) -> JsonObject:
     now = serving.serving(record)
     if now is not None and now.model_package_arn == known.model_package_arn:
         return {}
-    is_refused = known.status is DeploymentStatus.ROLLED_BACK and not _NO_ROOM.search(known.reason)
-    if not is_refused:
+    if known.status is not DeploymentStatus.ROLLED_BACK or _had_no_room(known.reason):
         return {"failed": [known.model_package_arn]}
     moment = datetime.fromisoformat(known.at)
     return {"marks": [serving.rolled_back_mark(moment, known.reason)]}
+
+
+def _had_no_room(cause: str) -> bool:
+    """Only SageMaker's own words count: before them come names, which authors choose."""
+    _, said, reason = cause.partition("Reason: ")
+    return bool(said and _NO_ROOM.search(reason))
 
 
 def _superseded_by(record: ServingRecord, known: Deployment) -> list[JsonValue]:
