@@ -45,7 +45,7 @@ CHANGES = [
     {"train": {"instance_type": "ml.m5.large"}},
     {"inference": {}},
     {"inference": {"mode": "quantum"}},
-    {"inference": {"mode": "endpoint", "alarms": true}},
+    {"inference": {"mode": "endpoint", "alarms": True}},
     {"inference": {"mode": "endpoint", "probe": {"rows": -1}}},
     {"data": {"columns": {"age": "numbr"}}},
     {"evaluate": {"gates": [{"max": 1}]}},
