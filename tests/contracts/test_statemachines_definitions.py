@@ -75,6 +75,7 @@ OTHER_WAYS_OUT = {
     "BuildReport": {"ExplainNoReport"},
     "RegisterScalableTarget": {"ExplainNoScaling"},
     "PutScalingPolicy": {"ExplainNoScaling"},
+    "RemoveMark": {"StampServing"},
     "StampServing": {"IsAnythingSuperseded"},
     "StampSuperseded": {"IsShadowLeft"},
     "DeleteShadowConfig": {"IsAnythingRetired"},

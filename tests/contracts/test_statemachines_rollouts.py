@@ -100,6 +100,10 @@ def test_a_release_may_ask_for_a_rolled_back_version_by_name() -> None:
     )
 
     assert ending.status == "SUCCEEDED"
+    unmark, stamp = ending.requests("aws-sdk:sagemaker:updateModelPackage")
+    assert unmark["CustomerMetadataPropertiesToRemove"] == ["rolled_back"]
+    assert stamp["ModelLifeCycle"]["StageStatus"] == "Serving"
+    assert faults(ending.calls) == []
 
 
 # --- the probe

@@ -254,7 +254,7 @@ class EvaluateSection(StepSection):
     champion: ChampionRules = Field(
         [],
         max_length=20,
-        description="Comparison with the latest approved model version on the same held-out rows: "
+        description="Comparison with the champion, which serves now, on the same held-out rows: "
         "a rule, or a list of rules that must all hold",
     )
     slices: list[SliceRule] = Field(
