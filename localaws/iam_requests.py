@@ -249,6 +249,12 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
         "sagemaker:modelapprovalstatus": "ModelApprovalStatus",
     },
     "cloudwatch:PutMetricData": {"cloudwatch:namespace": "Namespace"},
+    "application-autoscaling:RegisterScalableTarget": {
+        "application-autoscaling:service-namespace": "ServiceNamespace"
+    },
+    "application-autoscaling:PutScalingPolicy": {
+        "application-autoscaling:service-namespace": "ServiceNamespace"
+    },
 }
 
 

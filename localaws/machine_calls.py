@@ -40,6 +40,7 @@ SESSION_NAME = "StepFunctionsExecution"
 _BOTO_NAMES = {
     "states": "stepfunctions",
     "sfn": "stepfunctions",
+    "applicationautoscaling": "application-autoscaling",
     "cloudwatchlogs": "logs",
     "eventbridge": "events",
     "sagemakerruntime": "sagemaker-runtime",

@@ -1,7 +1,7 @@
 """Taking an environment away: what runs created first, then the stack, then what it retains.
 
-Order: what still runs, endpoints, their configurations, models, model versions and groups, all
-versions of all objects, the CloudFormation stack, and the buckets, which the stack retains. The
+Order: what still runs, alarms, endpoints, their configurations, models, model versions and groups,
+all versions of all objects, the CloudFormation stack, and the buckets, which the stack retains. The
 key is retained too and is never deleted here. Every step can be repeated, and goes on where an
 earlier one was interrupted.
 """
@@ -19,6 +19,8 @@ from signalbox_cli.runs import FINISHED
 from signalbox_cli.target import Target
 
 _BATCH = 1000  # DeleteObjects takes at most 1,000 keys.
+_ALARMS = 100  # DescribeAlarms and DeleteAlarms take at most 100 names.
+_SCALED = "sagemaker:variant:DesiredInstanceCount"
 _BUCKETS = ("source", "artifacts", "workflow")
 # The names that the machines give: <prefix>-<step>-<run id>-<attempt>-<retry>.
 _OF_A_RUN = r"\d{6}-\d{6}-[0-9a-f]{6}-\d+-\d+"
@@ -28,6 +30,7 @@ _OF_A_RUN = r"\d{6}-\d{6}-[0-9a-f]{6}-\d+-\d+"
 class Doomed:
     """What will be deleted, by name."""
 
+    alarms: tuple[str, ...]
     endpoints: tuple[str, ...]
     configurations: tuple[str, ...]
     models: tuple[str, ...]
@@ -44,17 +47,35 @@ class Doomed:
 
 def survey(target: Target) -> Doomed:
     """What there is of an environment, also of one whose stack is gone already."""
-    run = re.compile(rf"{re.escape(target.prefix)}-(model|config)-{_OF_A_RUN}")
+    run = re.compile(rf"{re.escape(target.prefix)}-(model|config|shadow)-{_OF_A_RUN}")
+    endpoints = tuple(_named(target, "list_endpoints", "Endpoints", "Endpoint"))
+    known_groups = tuple(groups(target))
     configurations = _named(target, "list_endpoint_configs", "EndpointConfigs", "EndpointConfig")
     models = _named(target, "list_models", "Models", "Model")
     return Doomed(
-        endpoints=tuple(_named(target, "list_endpoints", "Endpoints", "Endpoint")),
+        # An endpoint has the name of its group, and its alarms may have outlived it.
+        alarms=tuple(_alarms(target, {*endpoints, *known_groups})),
+        endpoints=endpoints,
         configurations=tuple(name for name in configurations if run.fullmatch(name)),
         models=tuple(name for name in models if run.fullmatch(name)),
-        groups=tuple(groups(target)),
+        groups=known_groups,
         buckets=tuple(_buckets(target)),
         key_arn=_key_arn(target),
     )
+
+
+def _alarms(target: Target, endpoints: set[str]) -> Iterator[str]:
+    """The alarms that roll back updates of these endpoints, by their exact names."""
+    names = [
+        f"{endpoint}{variant}-{kind}"
+        for endpoint in sorted(endpoints)
+        for variant in ("", "-shadow")
+        for kind in ("errors", "latency")
+    ]
+    client = target.client("cloudwatch")
+    for start in range(0, len(names), _ALARMS):
+        found = client.describe_alarms(AlarmNames=names[start : start + _ALARMS])
+        yield from (str(alarm["AlarmName"]) for alarm in found["MetricAlarms"])
 
 
 def _named(target: Target, operation: str, items: str, kind: str) -> Iterator[str]:
@@ -105,7 +126,11 @@ def stop_runs(target: Target) -> Iterator[str]:
 def remove_serving(target: Target, doomed: Doomed) -> Iterator[str]:
     """Delete endpoints, endpoint configurations and models of the environment; say each."""
     client = target.client("sagemaker")
+    for name in doomed.alarms:
+        target.client("cloudwatch").delete_alarms(AlarmNames=[name])
+        yield f"alarm {name}"
     for name in doomed.endpoints:
+        yield from _stop_scaling(target, name)
         client.delete_endpoint(EndpointName=name)
         yield f"endpoint {name}"
     for name in doomed.configurations:
@@ -114,6 +139,19 @@ def remove_serving(target: Target, doomed: Doomed) -> Iterator[str]:
     for name in doomed.models:
         client.delete_model(ModelName=name)
         yield f"model {name}"
+
+
+def _stop_scaling(target: Target, endpoint: str) -> Iterator[str]:
+    """Deregister what scales an endpoint, and with it the alarms of its policies."""
+    client, place = target.client("application-autoscaling"), f"endpoint/{endpoint}/variant/primary"
+    found = client.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[place])
+    for scaled in found["ScalableTargets"]:
+        client.deregister_scalable_target(
+            ServiceNamespace="sagemaker",
+            ResourceId=scaled["ResourceId"],
+            ScalableDimension=_SCALED,
+        )
+        yield f"scaling of {endpoint}"
 
 
 def remove_registry(target: Target, doomed: Doomed) -> Iterator[str]:

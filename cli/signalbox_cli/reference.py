@@ -72,6 +72,11 @@ RULES = """## Rules between the keys
 - Hyperparameters reach the script as SageMaker's script mode passes them: `--name value`. Names
   that begin with `sagemaker_` belong to the platform; a value takes 2,500 characters as JSON.
 - `maxPayloadMb` times `maxConcurrentTransforms` is at most 100.
+- Every `inference.rollout.strategy` but `all-at-once` needs mode `endpoint`, as do `alarms`,
+  `scaling` and `dataCapture`; `async` needs mode `async`. The waits of a rollout fit into
+  `maxDurationSeconds`, and each is at least as long as the alarms measure. A shadow needs an alarm.
+- `alarms: false` updates without a way back by alarm, and `probe: false` without known rows. Both
+  can be set for one run by Options.
 - An image of your own must serve the same contract as SageMaker's scikit-learn image.
 
 ## Versions

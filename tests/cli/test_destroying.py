@@ -68,6 +68,37 @@ def test_every_version_of_every_object_is_deleted(target: Target) -> None:
     assert len(s3.list_object_versions(Bucket=theirs)["Versions"]) == 2
 
 
+def alarm(target: Target, name: str) -> str:
+    target.client("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        Namespace="AWS/SageMaker",
+        MetricName="ModelLatency",
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    return name
+
+
+def test_alarms_of_endpoints_are_deleted_and_no_others(target: Target) -> None:
+    group = f"{target.prefix}-diabetes"
+    target.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
+    ours = [alarm(target, f"{group}-errors"), alarm(target, f"{group}-shadow-latency")]
+    theirs = [
+        alarm(target, f"{target.prefix}-dead-letters"),
+        alarm(target, f"{other(target)}-errors"),
+    ]
+
+    said = list(remove_serving(target, survey(target)))
+
+    assert said == [f"alarm {name}" for name in ours]
+    left = target.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert {one["AlarmName"] for one in left} >= set(theirs)
+    assert not {one["AlarmName"] for one in left} & set(ours)
+
+
 def model(target: Target, name: str) -> str:
     target.client("sagemaker").create_model(
         ModelName=name,

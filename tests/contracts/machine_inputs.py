@@ -9,7 +9,7 @@ from typing import Any
 from signalbox import manifest, registration
 from signalbox.manifest_resolution import Authored, Platform, Release, resolve
 from signalbox.manifest_resolved import Source, to_document
-from tests.contracts.machine_harness import Answer
+from tests.contracts.machine_harness import Answer, in_turn
 
 WORKLOADS = Path(__file__).parents[2] / "workloads"
 ACCOUNT = "123456789012"
@@ -21,6 +21,14 @@ PACKAGE_ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/signalbox-de
 REPORT_URI = f"{RUN_URI}/report/index.html"
 CHAMPION_ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/signalbox-dev-diabetes/7"
 CHAMPION_MODEL = f"s3://{BUCKET}/runs/old/training/old/output/model.tar.gz"
+NO_CONSEQUENCES: dict[str, Any] = {"superseded": [], "retired": [], "marks": [], "failed": []}
+OLD_VARIANT: dict[str, Any] = {
+    "VariantName": "primary",
+    "ModelName": "signalbox-dev-model-261120-101500-ffff00-1-0",
+    "InstanceType": "ml.m5.large",
+    "InitialInstanceCount": 1,
+    "InitialVariantWeight": 1.0,
+}
 VERDICT: dict[str, Any] = {
     "accepted": True,
     "reasons": ["rmse 54.1 is at most 60.0"],
@@ -37,6 +45,7 @@ VERDICT: dict[str, Any] = {
 def resolved_manifest(
     *,
     mode: str = "batch",
+    inference: dict[str, Any] | None = None,
     app: str = "signalbox",
     environment: str = "dev",
     workload: str = "diabetes",
@@ -44,7 +53,10 @@ def resolved_manifest(
 ) -> dict[str, Any]:
     """What create_schema and update_schema hand to the machines for one of our workloads."""
     written = json.loads((WORKLOADS / workload / "manifest.json").read_text())
-    patched = written | {"name": name or written["name"], "inference": {"mode": mode}}
+    patched = written | {
+        "name": name or written["name"],
+        "inference": {"mode": mode, **(inference or {})},
+    }
     authored = Authored(written, patched, {}, manifest.validate(patched))
     resolved = resolve(authored, _platform(app, environment), _release())
     served = registration.with_serving(resolved, PACKAGE_ARN, at=STARTED_AT)
@@ -99,16 +111,18 @@ def _training_job(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _functions(verdict: dict[str, Any]) -> Answer:
+def _functions(verdict: dict[str, Any], consequences: dict[str, Any]) -> Answer:
     def invoke(parameters: dict[str, Any]) -> dict[str, Any]:
         if "JudgeModel" in parameters["FunctionName"]:
             return {"Payload": verdict}
         if "BuildReport" in parameters["FunctionName"]:
             return {"Payload": {"uri": REPORT_URI}}
+        if "ProbeEndpoint" in parameters["FunctionName"]:
+            return {"Payload": {"rows": 20, "maxDifference": 0.0}}
         if parameters["Payload"]["status"] == "started":
             data = {"digest": "sha256:ab12", "objects": 1, "bytes": 9876}
-            return {"Payload": {"attempt": "1", "data": data}}
-        return {"Payload": {"recorded": True}}
+            return {"Payload": {"attempt": "1", "data": data, "champion": []}}
+        return {"Payload": {"recorded": True, **consequences}}
 
     return invoke
 
@@ -123,10 +137,29 @@ def first_config(retry: int = 0) -> str:
     return f"signalbox-dev-config-{RUN_ID}-1-{retry}"
 
 
-def obliging_aws(*, verdict: dict[str, Any] = VERDICT, **instead: Answer) -> dict[str, Answer]:
+def known_endpoint(*descriptions: Any) -> dict[str, Answer]:
+    """An endpoint that is there already, look by look; one for a probe serves at once."""
+    looks = in_turn(*descriptions)
+
+    def describe(parameters: dict[str, Any]) -> Any:
+        if "-probe-" in parameters["EndpointName"]:
+            return described_endpoint("InService", first_config())
+        return looks(parameters)
+
+    found = {"Endpoints": [{"EndpointName": "signalbox-dev-diabetes"}]}
+    return {"listEndpoints": in_turn(found), "describeEndpoint": describe}
+
+
+def obliging_aws(
+    *,
+    verdict: dict[str, Any] = VERDICT,
+    consequences: dict[str, Any] | None = None,
+    **instead: Answer,
+) -> dict[str, Answer]:
     """Every call succeeds at once, on an account where group and endpoint do not exist yet.
 
-    `instead` replaces answers by the last part of their action: `createModel=...`.
+    `consequences` replaces parts of what record_outcome says after a deployment, and `instead`
+    answers by the last part of their action: `createModel=...`.
     """
     sagemaker: dict[str, Answer] = {
         "sagemaker:createProcessingJob.sync": _processing_job,
@@ -148,12 +181,28 @@ def obliging_aws(*, verdict: dict[str, Any] = VERDICT, **instead: Answer) -> dic
         "describeModelPackage": lambda p: {
             "ModelPackageArn": p["ModelPackageName"],
             "InferenceSpecification": {"Containers": [{"ModelDataUrl": CHAMPION_MODEL}]},
+            "ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": VERDICT["evaluationUri"]}}},
+            "CustomerMetadataProperties": {"run_id": RUN_ID},
         },
         "listEndpoints": lambda _: {"Endpoints": []},
         "describeEndpoint": lambda _: described_endpoint("InService", first_config()),
+        "describeEndpointConfig": lambda p: {
+            "EndpointConfigName": p["EndpointConfigName"],
+            "ProductionVariants": [OLD_VARIANT],
+        },
+        "deleteEndpoint": lambda _: {},
+        "deleteEndpointConfig": lambda _: {},
+        "deleteModel": lambda _: {},
+        "updateModelPackage": lambda p: {"ModelPackageArn": p["ModelPackageArn"]},
     }
     answers = sagemaker | {f"aws-sdk:sagemaker:{name}": one for name, one in registry.items()}
-    answers["lambda:invoke"] = _functions(verdict)
+    answers |= {
+        "aws-sdk:cloudwatch:putMetricAlarm": lambda _: {},
+        "aws-sdk:cloudwatch:describeAlarms": lambda _: {"MetricAlarms": [], "CompositeAlarms": []},
+        "aws-sdk:applicationautoscaling:registerScalableTarget": lambda _: {},
+        "aws-sdk:applicationautoscaling:putScalingPolicy": lambda _: {"PolicyARN": "arn"},
+        "lambda:invoke": _functions(verdict, NO_CONSEQUENCES | (consequences or {})),
+    }
     for name, answer in instead.items():
         (action,) = [key for key in answers if key.split(":")[-1].split(".")[0] == name]
         answers[action] = answer

@@ -20,6 +20,9 @@ _UNICODE_CLASSES: Final = {
     r"\p{M}": "",
     r"\p{S}": "$+<=>^`|~",
     r"\p{P}": r"!-/:-@\[-`{-~",
+    r"\p{Print}": "[ -~]",
+    # Characters beyond the first plane, written as Java's pairs.
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010ffff",
 }
 
 
@@ -33,9 +36,14 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
+# Step Functions' names of services (SDK for Java 2) that differ from botocore's.
+_BOTO_NAMES: Final = {"applicationautoscaling": "application-autoscaling"}
+
+
 @cache
 def service_model(service: str) -> ServiceModel:
     """The pinned botocore's model of a service."""
+    service = _BOTO_NAMES.get(service, service)
     return botocore.session.get_session().get_service_model(service)
 
 

@@ -11,6 +11,7 @@ from tests.contracts.machine_inputs import (
     RUN_URI,
     described_endpoint,
     first_config,
+    known_endpoint,
     obliging_aws,
     resolved_manifest,
 )
@@ -28,13 +29,7 @@ def infer(mode: str, **instead: Any) -> Ending:
 
 def update(*descriptions: Any, **instead: Any) -> Ending:
     """An execution on an endpoint that exists; what it is described as, look by look."""
-    found = {"Endpoints": [{"EndpointName": ENDPOINT}]}
-    return infer(
-        "endpoint",
-        listEndpoints=in_turn(found),
-        describeEndpoint=in_turn(*descriptions),
-        **instead,
-    )
+    return infer("endpoint", **known_endpoint(*descriptions), **instead)
 
 
 def old(status: str, **more: str) -> dict[str, Any]:
@@ -77,10 +72,10 @@ def test_mode_none_creates_nothing_and_says_so() -> None:
 
 def test_an_unknown_mode_is_refused_by_name() -> None:
     manifest = resolved_manifest()
-    manifest["inference"]["mode"] = "async"
+    manifest["inference"]["mode"] = "quantum"
     ending = run("inference", manifest, obliging_aws())
     assert ending.error == "InferenceModeUnsupported"
-    assert "Inference mode async is not known" in (ending.cause or "")
+    assert "Inference mode quantum is not known" in (ending.cause or "")
     assert {call.action for call in ending.calls} == {"lambda:invoke"}
 
 
@@ -98,16 +93,17 @@ def test_a_new_endpoint_is_created_and_waited_for() -> None:
 def test_an_existing_endpoint_is_updated_in_place_to_a_new_config() -> None:
     ending = update(old("InService"), new("Updating"), new("InService"))
     assert ending.status == "SUCCEEDED"
-    assert ending.requests("sagemaker:createEndpoint") == []
-    assert ending.requests("sagemaker:updateEndpoint") == [
-        {"EndpointName": ENDPOINT, "EndpointConfigName": first_config()}
-    ]
+    created = [one["EndpointName"] for one in ending.requests("sagemaker:createEndpoint")]
+    assert created == [f"signalbox-dev-probe-{RUN_ID}-1"]
+    (update_request,) = ending.requests("sagemaker:updateEndpoint")
+    assert update_request["EndpointName"] == ENDPOINT
+    assert update_request["EndpointConfigName"] == first_config()
 
 
 def test_the_variant_keeps_its_name_from_config_to_config() -> None:
     names = {
         variant["VariantName"]
-        for mode in ("endpoint", "serverless")
+        for mode in ("endpoint", "serverless", "async")
         for config in infer(mode).requests("sagemaker:createEndpointConfig")
         for variant in config["ProductionVariants"]
     }
@@ -125,7 +121,7 @@ def test_serverless_asks_for_memory_and_no_instances() -> None:
     ]
 
 
-@pytest.mark.parametrize("mode", ["batch", "endpoint", "serverless"])
+@pytest.mark.parametrize("mode", ["batch", "endpoint", "serverless", "async"])
 def test_every_request_is_within_the_limits_of_the_service(mode: str) -> None:
     manifest = resolved_manifest(mode=mode, app="a" * 15, environment="staging", name="w" * 31)
     config = f"{'a' * 15}-staging-config-{RUN_ID}-1-0"
@@ -149,7 +145,7 @@ def test_a_silent_rollback_is_not_success() -> None:
     assert ending.error == "EndpointRolledBack"
     assert f"serves config {OLD_CONFIG}, not the requested {first_config()}" in (ending.cause or "")
     assert "did not pass the ping" in (ending.cause or "")
-    assert outcomes(ending)[-1]["status"] == "failed"
+    assert outcomes(ending)[-1]["status"] == "rolled-back"
 
 
 @pytest.mark.parametrize(
@@ -177,12 +173,11 @@ def test_a_status_without_a_reason_is_reported_all_the_same() -> None:
 def limited(limit_s: int, *, exists: bool, status: str) -> Ending:
     """An endpoint that keeps one status, in a run that waits so many seconds."""
     manifest = resolved_manifest(mode="endpoint")
-    manifest["steps"]["inference"]["maxRuntimeSeconds"] = limit_s
-    found = {"Endpoints": [{"EndpointName": ENDPOINT}] if exists else []}
-    aws = obliging_aws(
-        listEndpoints=in_turn(found), describeEndpoint=in_turn(described_endpoint(status, "c"))
-    )
-    return run("inference", manifest, aws)
+    manifest["steps"]["inference"]["rollout"]["creationSeconds"] = limit_s
+    known = known_endpoint(described_endpoint(status, "c"))
+    if not exists:
+        del known["listEndpoints"]
+    return run("inference", manifest, obliging_aws(**known))
 
 
 @pytest.mark.parametrize("status", ["Creating", "Updating", "SystemUpdating", "RollingBack"])

@@ -183,6 +183,51 @@ def test_the_champion_is_found_on_whichever_page_it_is() -> None:
     assert faults(ending.calls) == []
 
 
+def serving(arn: str, **instead: Any) -> Ending:
+    """An execution where this version serves, and a later one is approved."""
+    functions = obliging_aws()["lambda:invoke"]
+
+    def invoke(parameters: dict[str, Any]) -> Any:
+        answer = functions(parameters)
+        if parameters["Payload"].get("status") == "started":
+            answer["Payload"]["champion"] = [arn]
+        return answer
+
+    return with_champion(invoke=invoke, **instead)
+
+
+def test_the_champion_is_what_serves_and_not_what_was_approved_last() -> None:
+    arn = CHAMPION_ARN.replace("/7", "/4")
+    ending = serving(arn)
+
+    assert payloads_of(ending, "JudgeModel")[0]["champion"]["modelPackageArn"] == arn
+    assert ending.requests("aws-sdk:sagemaker:listModelPackages") == []
+
+
+MARKED = {"CustomerMetadataProperties": {"rolled_back": "2026-11-20T10:00:00Z errors"}}
+
+
+def described(arn: str, **more: Any) -> dict[str, Any]:
+    """A version as DescribeModelPackage tells of it."""
+    containers = [{"ModelDataUrl": CHAMPION_MODEL}]
+    return {"ModelPackageArn": arn, "InferenceSpecification": {"Containers": containers}, **more}
+
+
+def test_a_version_that_was_rolled_back_is_no_champion() -> None:
+    arns = [CHAMPION_ARN, CHAMPION_ARN.replace("/7", "/6")]
+    approved = {"ModelPackageSummaryList": [{"ModelPackageArn": arn} for arn in arns]}
+    describe = in_turn(described(arns[0], **MARKED), described(arns[1]))
+    ending = train(listModelPackages=in_turn(approved), describeModelPackage=describe)
+
+    assert payloads_of(ending, "JudgeModel")[0]["champion"]["modelPackageArn"] == arns[1]
+
+
+def test_where_every_approved_version_was_rolled_back_there_is_no_champion() -> None:
+    ending = with_champion(describeModelPackage=in_turn(described(CHAMPION_ARN, **MARKED)))
+
+    assert payloads_of(ending, "JudgeModel")[0]["champion"] == {"modelPackageArn": ""}
+
+
 def test_without_a_champion_or_a_rule_no_second_job_is_paid_for() -> None:
     manifest = resolved_manifest()
     manifest["workload"]["evaluate"]["champion"] = []

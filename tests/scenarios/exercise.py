@@ -16,7 +16,7 @@ from signalbox_cli.runs import RunView, find_run
 from signalbox_cli.sample_data import export
 from signalbox_cli.upload_decisions import await_decision
 from signalbox_cli.uploading import upload
-from tests.scenarios import exercise_doors, exercise_mishaps, stories
+from tests.scenarios import exercise_doors, exercise_mishaps, exercise_rollouts, stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
 _AUTOMATIC = dict.fromkeys(("uploadSourceData", "approveModel", "uploadInferenceData"), "automatic")
@@ -28,8 +28,9 @@ def walk_every_path(served: Laptop) -> None:
         sample = export("diabetes", Path(name))
         options = _standing_data(served, sample.source, sample.inference)
         _release_on_arrival(served, sample.source, sample.inference)
-    for mode in ("batch", "endpoint", "endpoint", "serverless"):
+    for mode in ("batch", "endpoint"):
         _succeeds(served, {**options, "inference": {**options["inference"], "mode": mode}})
+    exercise_rollouts.walk(served, diabetes_files(), options)
     exercise_mishaps.walk(served, diabetes_files(), options)
     exercise_doors.walk(served)
 

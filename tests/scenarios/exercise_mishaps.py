@@ -12,16 +12,16 @@ from tests.scenarios import stories
 from tests.scenarios.conftest import Laptop
 
 _SLOW = "import time\nprint('asleep', flush=True)\ntime.sleep(60)\n"
-# evaluate.py calls predict_fn as the server does, so only the way out is slow.
+# evaluate.py calls predict_fn and output_fn as the server does, so only the way in is slow.
 _SLOW_ANSWER = """
-_output = output_fn
+_input = input_fn
 
 
-def output_fn(predictions, accept):
+def input_fn(request_body, content_type):
     import time
 
     time.sleep(60)
-    return _output(predictions, accept)
+    return _input(request_body, content_type)
 """
 
 

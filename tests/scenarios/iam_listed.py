@@ -21,6 +21,7 @@ _FUNCTION_ROLES = ", ".join(
         "WebhookSender",
         "DataIntake",
         "BuildReport",
+        "ProbeEndpoint",
     )
 )
 _KINDS = {"kms": "EncryptionKey", "sns": "NotificationTopic", "sqs": "DeadLetterQueue"}

@@ -70,10 +70,6 @@ REFUSED = [
     ({"data": {"source": "s3://bucket/data"}}, "/data/source: String should match pattern"),
     ({"data": {"source": "datasets/../runs"}}, "/data/source: String should match pattern"),
     ({"inference": {}}, "/inference/mode: missing"),
-    (
-        {"inference": {"mode": "async"}},
-        "/inference/mode: mode async is not supported yet; use endp",
-    ),
     ({"inference": {"mode": "btch"}}, "/inference/mode: Input should be 'batch'"),
     (
         {"inference": {"mode": "batch", "serverless": {"memoryMb": 1500}}},

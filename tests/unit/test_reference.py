@@ -44,7 +44,9 @@ CHANGES = [
     {"train": {"maxRuntimeSeconds": "3600"}},
     {"train": {"instance_type": "ml.m5.large"}},
     {"inference": {}},
-    {"inference": {"mode": "async"}},
+    {"inference": {"mode": "quantum"}},
+    {"inference": {"mode": "endpoint", "alarms": True}},
+    {"inference": {"mode": "endpoint", "probe": {"rows": -1}}},
     {"data": {"columns": {"age": "numbr"}}},
     {"evaluate": {"gates": [{"max": 1}]}},
 ]

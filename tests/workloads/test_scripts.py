@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from signalbox import manifest
+from signalbox import manifest, probes
 from tests.workloads.script_run import (
     NAMES,
     WORKLOADS,
@@ -90,6 +90,18 @@ def test_training_and_serving_see_the_same_features(finished: ScriptRun) -> None
     lines = [line.rpartition(",")[0] for line in source.read_text().splitlines()[1:]]
     rows = served.transform(hooks.input_fn("\n".join(lines).encode(), "text/csv"))
     assert {tuple(row) for row in written(finished, "train")} <= {tuple(row) for row in rows}
+
+
+def test_the_probe_is_a_request_and_its_answer(finished: ScriptRun) -> None:
+    hooks = finished.scripts.inference
+    folder = finished.folder / "evaluation/probe"
+    body = (folder / "rows.csv").read_text()
+    model = hooks.model_fn(str(finished.model))
+    served = hooks.predict_fn(hooks.input_fn(body.encode(), "text/csv"), model)
+    assert len(body.splitlines()) == 50
+    known, answered = (folder / "predictions.csv").read_text(), hooks.output_fn(served, "text/csv")
+    # Sums of other lengths round otherwise in the last digit: the probe has a tolerance.
+    assert probes.largest_difference(known, answered[0], answered[1], tolerance=1e-9) < 1e-9
 
 
 def test_every_line_in_is_one_line_out_in_the_same_order(finished: ScriptRun) -> None:

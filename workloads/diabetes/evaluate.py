@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from features import FEATURES
-from inference import model_fn, predict_fn
+from inference import model_fn, output_fn, predict_fn
 from sklearn.pipeline import Pipeline
+
+PROBE_ROWS = 50
 
 
 def load_archive(archive: Path) -> Pipeline:
@@ -50,6 +52,14 @@ def write_predictions(
         lines.writerows(zip(expected, predicted, map("{:g}".format, sexes), strict=True))
 
 
+def write_probe(folder: Path, rows: np.ndarray, predicted: np.ndarray) -> None:
+    """Some rows as a request's body, and the answer that an endpoint has to give to them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (",".join("" if np.isnan(x) else repr(x) for x in row) for row in rows.tolist())
+    (folder / "rows.csv").write_text("\n".join(lines))
+    (folder / "predictions.csv").write_text(output_fn(predicted, "text/csv")[0])
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     root = Path("/opt/ml/processing")
@@ -68,6 +78,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "evaluation.json").write_text(json.dumps(report, indent=2))
     write_predictions(arguments.output / "predictions.csv", rows, label, predicted)
+    write_probe(arguments.output / "probe", rows[:PROBE_ROWS], predicted[:PROBE_ROWS])
     print(" ".join(f"{name}={metric['value']:.4f}" for name, metric in metrics.items()))
 
 

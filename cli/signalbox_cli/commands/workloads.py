@@ -71,13 +71,13 @@ def _show_pairs(output: Output, heading: str, pairs: dict[str, str]) -> None:
 
 
 def _by_section(defaults: dict[str, Any]) -> dict[str, str]:
-    """Defaults in lines, one for each section: `train` → `instanceType ml.m5.large, ...`."""
+    """Defaults in lines, one for each object: `inference.rollout` → `percent 10, ...`."""
     lines: dict[str, list[str]] = {}
     for pointer, value in defaults.items():
-        section, _, name = pointer.removeprefix("/").partition("/")
+        section, _, name = pointer.removeprefix("/").replace("/", ".").rpartition(".")
         if value not in (None, {}, []):
             text = value if isinstance(value, str) else json.dumps(value)
-            lines.setdefault(section, []).append(f"{name.replace('/', '.')} {text}".strip())
+            lines.setdefault(section or name, []).append(f"{name} {text}" if section else text)
     return {section: ", ".join(values) for section, values in lines.items()}
 
 

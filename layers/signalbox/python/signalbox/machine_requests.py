@@ -3,10 +3,19 @@
 Rules only: imports no AWS client.
 """
 
+from enum import StrEnum
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from signalbox.json_documents import Document, JsonObject
-from signalbox.manifest_sections import ChampionRules, Problem, QualityGate, SliceRule
+from signalbox.manifest_sections import (
+    ChampionRules,
+    InferenceMode,
+    Problem,
+    QualityGate,
+    SliceRule,
+)
 
 
 class Tolerant(BaseModel):
@@ -60,6 +69,31 @@ class JudgementRequest(Document):
     problem: Problem
     evaluate: EvaluationRules
     champion: ChampionReport
+
+
+class ProbeStep(StrEnum):
+    """What probe_endpoint is asked for."""
+
+    FIND = "find"
+    SEND = "send"
+
+
+class ProbeRequest(Document):
+    """What the inference machine asks probe_endpoint.
+
+    `evaluations` has the metrics file of the model version, or nothing; the rest but `rows`, the
+    most that are sent, is of the step `send`.
+    """
+
+    step: Annotated[ProbeStep, Field(strict=False)]
+    run_id: str = Field(min_length=1)
+    evaluations: list[str]
+    rows: int = Field(ge=1)
+    tolerance: float = 0.0
+    endpoint: str = ""
+    mode: Annotated[InferenceMode, Field(strict=False)] = InferenceMode.ENDPOINT
+    content_type: str = "text/csv"
+    accept: str = "text/csv"
 
 
 class JobNamed(Document):

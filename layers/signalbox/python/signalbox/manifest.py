@@ -13,13 +13,13 @@ from pydantic_core import ErrorDetails
 
 from signalbox.errors import ManifestError, NewerSchemaVersionError
 from signalbox.json_documents import Document, JsonObject, kind, merge_patch, parse, pointer
+from signalbox.manifest_inference import InferenceSection
 from signalbox.manifest_migration import CURRENT_VERSION, migrate, sort_key
 from signalbox.manifest_sections import (
     ApprovalsSection,
     Chosen,
     DataSection,
     EvaluateSection,
-    InferenceSection,
     PreprocessSection,
     Problem,
     Section,

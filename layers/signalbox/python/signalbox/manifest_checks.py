@@ -11,6 +11,7 @@ from signalbox import prediction_metrics
 from signalbox.errors import ManifestError
 from signalbox.json_documents import JsonObject, pointer
 from signalbox.manifest import AuthorManifest, Workload
+from signalbox.manifest_checks_rollout import ROLLOUT_CHECKS
 from signalbox.manifest_sections import ColumnChecks, ColumnType, GateRule, InferenceMode
 
 # CreateTrainingJob: HyperParameters values (API reference, read 2026-11-20).
@@ -158,4 +159,5 @@ CHECKS: tuple[Check, ...] = (
     _channels_differ,
     _transform_fits,
     _data_checks_fit,
+    *ROLLOUT_CHECKS,
 )

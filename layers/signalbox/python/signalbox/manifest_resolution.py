@@ -7,10 +7,11 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from signalbox import naming
+from signalbox import naming, rollout
 from signalbox.json_documents import JsonObject, pointer
 from signalbox.manifest import AuthorManifest, Workload
 from signalbox.manifest_history import timestamp
+from signalbox.manifest_inference import InferenceSection
 from signalbox.manifest_resolved import (
     ChannelPlan,
     Images,
@@ -30,7 +31,6 @@ from signalbox.manifest_resolved import (
 from signalbox.manifest_sections import (
     EvaluateSection,
     InferenceMode,
-    InferenceSection,
     PreprocessSection,
 )
 
@@ -95,7 +95,7 @@ def resolve(authored: Authored, platform: Platform, release: Release) -> Resolve
         locations=locations,
         roles=Roles(job=platform.job_role_arn, hosting=platform.hosting_role_arn),
         kms_key_arn=platform.kms_key_arn,
-        steps=_steps(workload, locations, platform.region),
+        steps=_steps(workload, locations, platform),
         registration=_registration(workload, platform, release),
     )
 
@@ -175,12 +175,12 @@ def _locations(workload: Workload, bucket: str, run: str) -> Locations:
     )
 
 
-def _steps(workload: Workload, locations: Locations, region: str) -> Steps:
+def _steps(workload: Workload, locations: Locations, platform: Platform) -> Steps:
     return Steps(
         preprocess=_processing(workload.preprocess),
-        train=_train(workload, locations, region),
+        train=_train(workload, locations, platform.region),
         evaluate=_processing(workload.evaluate),
-        inference=_inference(workload.inference, locations, region),
+        inference=_inference(workload, locations, platform),
     )
 
 
@@ -217,12 +217,13 @@ def _train(workload: Workload, locations: Locations, region: str) -> TrainPlan:
     )
 
 
-def _inference(section: InferenceSection, locations: Locations, region: str) -> InferencePlan:
+def _inference(workload: Workload, locations: Locations, platform: Platform) -> InferencePlan:
+    section = workload.inference
     environment = {
         **section.environment,
         "SAGEMAKER_PROGRAM": section.script,
         "SAGEMAKER_SUBMIT_DIRECTORY": locations.sourcedir,
-        "SAGEMAKER_REGION": region,
+        "SAGEMAKER_REGION": platform.region,
     }
     return InferencePlan(
         mode=section.mode,
@@ -242,6 +243,12 @@ def _inference(section: InferenceSection, locations: Locations, region: str) -> 
         response_types=[section.accept],
         realtime_instance_types=[section.instance_type],
         transform_instance_types=[_transform_type(section)],
+        rollout=rollout.plan(
+            section,
+            endpoint=naming.workload_resource(platform.prefix, workload.name),
+            bucket=platform.workflow_bucket,
+            kms_key_arn=platform.kms_key_arn,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from signalbox.errors import ManifestError
 from signalbox.json_documents import Document, JsonObject, pointer, to_text
 from signalbox.manifest import Workload
 from signalbox.manifest_sections import InferenceMode, InstanceType
+from signalbox.rollout import RolloutPlan
 
 # Step Functions takes 262,144 bytes in and out of a state (Step Functions quotas, read 2026-11-20).
 # Half of it is for what states add: the verdict, and twice the cause of a failure (32 KB).
@@ -56,6 +57,9 @@ class Names(Document):
     config: str
     endpoint: str
     model_package_group: str
+    # Runs of before have none.
+    shadow: str = ""
+    probe: str = ""
 
 
 class Images(Document):
@@ -146,6 +150,8 @@ class InferencePlan(Document):
     response_types: list[str]
     realtime_instance_types: list[str]
     transform_instance_types: list[str]
+    # None in modes that host nothing, and in runs of before.
+    rollout: RolloutPlan | None = None
 
 
 class Steps(Document):

@@ -7,8 +7,7 @@ imports no AWS client. Ranges are SageMaker's (API reference, read 2026-11-20).
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from signalbox.json_documents import Document
 
@@ -63,6 +62,7 @@ class InferenceMode(StrEnum):
     BATCH = "batch"
     ENDPOINT = "endpoint"
     SERVERLESS = "serverless"
+    ASYNC = "async"
     NONE = "none"
 
 
@@ -254,68 +254,12 @@ class EvaluateSection(StepSection):
     champion: ChampionRules = Field(
         [],
         max_length=20,
-        description="Comparison with the latest approved model version on the same held-out rows: "
+        description="Comparison with the champion, which serves now, on the same held-out rows: "
         "a rule, or a list of rules that must all hold",
     )
     slices: list[SliceRule] = Field(
         [], max_length=20, description="Bounds that must hold for every value of a column"
     )
-
-
-class ServerlessSection(Section):
-    """Size of a serverless endpoint."""
-
-    memory_mb: Annotated[int, Field(ge=1024, le=6144, multiple_of=1024)] = Field(
-        2048, description="Memory in MB"
-    )
-    max_concurrency: Annotated[int, Field(ge=1, le=200)] = Field(
-        5, description="Requests served at a time"
-    )
-
-
-class InferenceSection(Section):
-    """How predictions are made."""
-
-    mode: Annotated[InferenceMode, Chosen] = Field(
-        description="`batch`, `endpoint`, `serverless`, or `none`: stop after the registration"
-    )
-    script: Script = Field("inference.py", description="File at the top of the workload folder")
-    instance_type: InstanceType = Field("ml.m5.large", description="SageMaker instance type")
-    instance_count: InstanceCount = Field(1, description="Number of instances")
-    environment: Environment = Field(
-        {}, max_length=90, description="Environment variables of the model server"
-    )
-    image: ImageUri | None = Field(
-        None, description="A container image of your own instead of the environment's"
-    )
-    content_type: ContentType = Field("text/csv", description="Media type of what is sent")
-    accept: ContentType = Field("text/csv", description="Media type of what comes back")
-    max_payload_mb: Annotated[int, Field(ge=1, le=100)] = Field(
-        6, description="Largest request of a batch transform in MB"
-    )
-    max_concurrent_transforms: Annotated[int, Field(ge=1, le=100)] = Field(
-        1, description="Requests at a time to one instance of a batch transform"
-    )
-    max_runtime_seconds: MaxRuntime = Field(
-        3600, description="Bound on a batch transform or on waiting for an endpoint"
-    )
-    serverless: ServerlessSection = Field(
-        default_factory=lambda: ServerlessSection.model_validate({}),
-        description="Size of a serverless endpoint",
-    )
-    source: StandingData | None = Field(
-        None, description="A key prefix in the workflow bucket with standing inference data"
-    )
-
-    @field_validator("mode", mode="before")
-    @classmethod
-    def _async_is_for_later(cls, value: object) -> object:
-        if value == "async":
-            raise PydanticCustomError(
-                "mode_not_supported_yet",
-                "mode async is not supported yet; use endpoint, serverless or batch",
-            )
-        return value
 
 
 class ApprovalsSection(Section):

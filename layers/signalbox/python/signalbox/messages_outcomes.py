@@ -9,13 +9,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signalbox import console_links, costs, evidence, manifest_history
+from signalbox import console_links, costs, evidence, manifest_history, naming
 from signalbox.decisions import GateDecision, Outcome, person
 from signalbox.evidence import ChampionMetrics
 from signalbox.jobs import Job, JobKind, JobName
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.manifest_sections import InferenceMode
 from signalbox.messages import Command, Kind, Link, Message, Section, section, subject
+from signalbox.rollout import HOSTED
 
 REFUSED = "QualityGateFailed"
 _JOB = re.compile(r'"(?P<kind>Processing|Training|Transform)JobName"\s*:\s*"(?P<name>[^"]+)"')
@@ -195,14 +196,16 @@ def _result(manifest: ResolvedManifest, region: str) -> tuple[list[str], list[Co
             [f"The predictions lie under {uri}/."],
             [Command(purpose="Fetch the predictions", line=line)],
         )
-    line = (
-        f"aws sagemaker-runtime invoke-endpoint --endpoint-name {endpoint} "
-        f"--content-type {manifest.steps.inference.content_type} --body fileb://ROWS "
-        f"--region {region} predictions.out"
-    )
+    call = f"--endpoint-name {endpoint} --content-type {manifest.steps.inference.content_type}"
+    if mode is InferenceMode.ASYNC:
+        bucket, _ = naming.split_s3_uri(manifest.locations.run)
+        place = naming.s3_uri(bucket, f"async/{endpoint}/requests/ROWS")
+        line = f"invoke-endpoint-async {call} --input-location {place} --region {region}"
+    else:
+        line = f"invoke-endpoint {call} --body fileb://ROWS --region {region} predictions.out"
     return (
         [f"Its model serves at endpoint {endpoint}.{_running_cost(manifest)}"],
-        [Command(purpose="Ask the endpoint", line=line)],
+        [Command(purpose="Ask the endpoint", line=f"aws sagemaker-runtime {line}")],
     )
 
 
@@ -222,8 +225,7 @@ def _predictions(manifest: ResolvedManifest) -> str:
 
 def _left_behind(run: Run, stage: str) -> str:
     """What the end of a run means for what serves."""
-    modes = (InferenceMode.ENDPOINT, InferenceMode.SERVERLESS)
-    if run.manifest is None or run.manifest.workload.inference.mode not in modes:
+    if run.manifest is None or run.manifest.workload.inference.mode not in HOSTED:
         return "Nothing of this run was deployed."
     endpoint = run.manifest.names.endpoint
     if stage == "Inference":

@@ -26,6 +26,8 @@ class Step(StrEnum):
     TRANSFORM = "transform"
     MODEL = "model"
     CONFIG = "config"
+    SHADOW = "shadow"
+    PROBE = "probe"
 
 
 def prefix(app: str, environment: str) -> str:

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
+    from types_boto3_sagemaker_runtime import SageMakerRuntimeClient
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
     from types_boto3_stepfunctions import SFNClient
 
+# A model has 60 s to answer (InvokeEndpoint, API reference, read 2026-11-21); a probe that was sent
+# twice was not the first request any more.
+RUNTIME_CONFIG = Config(connect_timeout=3, read_timeout=65, retries={"total_max_attempts": 2})
 # A function is billed while it waits: give up on a dead connection long before its own time-out.
 CONFIG = Config(
     connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
@@ -37,6 +41,12 @@ def codepipeline() -> "CodePipelineClient":
 def sagemaker() -> "SageMakerClient":
     """The SageMaker client of this process; its model is large, so only two functions call it."""
     return boto3.client("sagemaker", config=CONFIG)
+
+
+@cache
+def sagemaker_runtime() -> "SageMakerRuntimeClient":
+    """The client of the endpoints, for this process."""
+    return boto3.client("sagemaker-runtime", config=RUNTIME_CONFIG)
 
 
 @cache
@@ -65,5 +75,14 @@ def secretsmanager() -> "SecretsManagerClient":
 
 def forget() -> None:
     """Drop the clients, so that the next use makes them for another account or endpoint."""
-    for client in (s3, codepipeline, sagemaker, sns, stepfunctions, logs, secretsmanager):
+    for client in (
+        s3,
+        codepipeline,
+        sagemaker,
+        sagemaker_runtime,
+        sns,
+        stepfunctions,
+        logs,
+        secretsmanager,
+    ):
         client.cache_clear()
