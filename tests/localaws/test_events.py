@@ -345,6 +345,14 @@ def test_a_topic_is_reached_by_its_own_policy(bench: Bench):
     queue = bench.queue(open_to_rules=False)
     topic = client("sns").create_topic(Name=bench.name)["TopicArn"]
     client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn)
+    delivery = {
+        **_allow("sqs:SendMessage", queue.arn),
+        "Principal": {"Service": "sns.amazonaws.com"},
+    }
+    client("sqs").set_queue_attributes(
+        QueueUrl=queue.url,
+        Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [delivery]})},
+    )
     allow = {**_allow("sns:Publish", topic), "Principal": {"Service": "events.amazonaws.com"}}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     client("sns").set_topic_attributes(

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from localaws import events, pipelines
 from localaws.server import LaptopServer
+from tests.localaws.iam_roles import allow, document
 from tests.localaws.pipeline_bench import (
     ACCOUNT,
     REGION,
@@ -113,11 +114,15 @@ def test_an_approval_that_nobody_gives_expires(bench: PipelineBench):
 
 def test_an_approval_is_announced_with_its_token_and_custom_data(bench: PipelineBench):
     topic = client("sns").create_topic(Name=bench.name)["TopicArn"]
-    queue = client("sqs").create_queue(QueueName=bench.name)["QueueUrl"]
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{bench.name}"
+    delivery = allow("sqs:SendMessage", arn, Principal={"Service": "sns.amazonaws.com"})
+    queue = client("sqs").create_queue(
+        QueueName=bench.name, Attributes={"Policy": document(delivery)}
+    )["QueueUrl"]
     client("sns").subscribe(
         TopicArn=topic,
         Protocol="sqs",
-        Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{bench.name}",
+        Endpoint=arn,
         Attributes={"RawMessageDelivery": "true"},
     )
     bench.grant("sns:Publish", topic)
