@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import iam, inbox, moto_seams, storage, wire, wire_errors
+from localaws import iam, image_digests, inbox, moto_seams, storage, wire, wire_errors
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.wire import AwsError, WireRequest
@@ -82,6 +82,8 @@ class Gateway:
         if route == ("DELETE", "/_localaws/decisions"):
             iam.forget_decisions()
             return _json(200, {"status": "forgotten"})
+        if route == ("PUT", image_digests.PATH):
+            return _json(*image_digests.serve(environ))
         if route == ("POST", inbox.WEBHOOK_PATH):
             inbox.keep_post(environ)
             return _json(200, {"status": "kept"})
