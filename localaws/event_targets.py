@@ -89,7 +89,7 @@ def needs_role(target_arn: str) -> bool:
 
 def send_to_queue(queue_arn: str, body: str, rule: Rule, attributes: dict[str, str]) -> None:
     """Put a message into a dead-letter queue, as EventBridge, under the queue's own policy."""
-    _service_client("sqs", rule).send_message(
+    _service_client("sqs", rule, _region(queue_arn)).send_message(
         QueueUrl=_queue_url(queue_arn),
         MessageBody=body,
         MessageAttributes={
@@ -101,7 +101,7 @@ def send_to_queue(queue_arn: str, body: str, rule: Rule, attributes: dict[str, s
 def _client(service: str, delivery: Delivery) -> Any:
     role = delivery.target.get("RoleArn")
     if not role:
-        return _service_client(service, delivery.rule)
+        return _service_client(service, delivery.rule, _region(delivery.target_arn))
     return clients.client_as(
         role,
         EVENTS,
@@ -116,9 +116,9 @@ def _session_name(rule: Rule) -> str:
     return hashlib.sha256(rule.arn.encode()).hexdigest()[:32]
 
 
-def _service_client(service: str, rule: Rule) -> Any:
+def _service_client(service: str, rule: Rule, region: str) -> Any:
     return clients.client_as_service(
-        EVENTS, service, region=rule.region, source_arn=rule.arn, source_account=rule.account
+        EVENTS, service, region=region, source_arn=rule.arn, source_account=rule.account
     )
 
 
@@ -185,7 +185,10 @@ def _to_log_group(delivery: Delivery) -> None:
 
 
 def _to_bus(delivery: Delivery) -> None:
-    """Forward to another bus; PutEvents sees `current_delivery` and keeps the event as it is."""
+    """Forward to another bus; PutEvents sees `current_delivery` and keeps the event as it is.
+
+    Towards another account the target's role and the policy of that bus decide together.
+    """
     event = delivery.event
     answer = _client("events", delivery).put_events(
         Entries=[

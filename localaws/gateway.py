@@ -54,11 +54,12 @@ class Gateway:
         if answer is not None:
             return _answer(start, answer)
         account = iam.authorize(request, principal)
+        storage.check_owners(request)
         request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
         if request.service.protocol == wire.REST_JSON:
             start = _refusing_unknown_paths(request, start)
         try:
-            with storage.exclusive(request):
+            with storage.exclusive(request), iam.calling(principal):
                 served = self._application(request.service.backend)(request.environ, start)
             return _in_pieces(served)
         finally:

@@ -23,6 +23,7 @@ _MODULES = (
     "localaws.sagemaker_models",
     "localaws.sagemaker_endpoints",
     "localaws.sagemaker_registry",
+    "localaws.sagemaker_group_policies",
     "localaws.sagemaker_tags",
 )
 
