@@ -70,7 +70,7 @@ def promoted_run_id(arn: str, source_run: str, environment: str) -> str:
     """The run of a version in a target: sorts with its source, and is the same every time.
 
     >>> promoted_run_id("arn:aws:sagemaker:x:1:model-package/g/3", "261121-093005-b8dd2b", "prod")
-    '261121-093005-6b0e23'
+    '261121-093005-a3368a'
     """
     tail = hashlib.sha256(f"{arn}\0{environment}".encode()).hexdigest()[:6]
     return f"{source_run[:13]}-{tail}"
@@ -185,17 +185,10 @@ def registration_request(
     `artifact` has artifact_version, artifact_etag and artifact_bytes of the copy.
     """
     plan = made.steps.inference
-    source_account = version.arn.split(":")[4]
-    metadata: JsonObject = {
-        **made.registration.metadata,
-        **artifact,
-        "attempt": version.attempt,
-        "evaluation_uri": _evaluation(made, version),
-        "source_arn": version.arn,
-        "source_run_id": version.run_id,
-        "source_account": source_account,
-        "source_artifact_version": version.artifact.version_id,
-        "image_digest": version.image_digest,
+    description = f"{made.registration.description}, promoted from {version.arn}"
+    statistics: JsonObject = {
+        "ContentType": "application/json",
+        "S3Uri": _evaluation(made, version),
     }
     container: JsonObject = {
         "Image": made.images.inference,
@@ -204,9 +197,7 @@ def registration_request(
     }
     return {
         "ModelPackageGroupName": made.names.model_package_group,
-        "ModelPackageDescription": f"{made.registration.description}, promoted from {version.arn}"[
-            :1024
-        ],
+        "ModelPackageDescription": description[:1024],
         "ModelApprovalStatus": "PendingManualApproval",
         "InferenceSpecification": {
             "Containers": [container],
@@ -215,19 +206,27 @@ def registration_request(
             "SupportedRealtimeInferenceInstanceTypes": list(plan.realtime_instance_types),
             "SupportedTransformInstanceTypes": list(plan.transform_instance_types),
         },
-        "ModelMetrics": {
-            "ModelQuality": {
-                "Statistics": {
-                    "ContentType": "application/json",
-                    "S3Uri": _evaluation(made, version),
-                }
-            }
-        },
+        "ModelMetrics": {"ModelQuality": {"Statistics": statistics}},
         "MetadataProperties": {
             "CommitId": made.run.source.revision_id,
             "GeneratedBy": version.arn,
         },
-        "CustomerMetadataProperties": metadata,
+        "CustomerMetadataProperties": _lineage(made, version, artifact),
+    }
+
+
+def _lineage(made: ResolvedManifest, version: Approved, artifact: Mapping[str, str]) -> JsonObject:
+    """Where the version comes from, and what somebody said yes to there."""
+    return {
+        **made.registration.metadata,
+        **artifact,
+        "attempt": version.attempt,
+        "evaluation_uri": _evaluation(made, version),
+        "source_arn": version.arn,
+        "source_run_id": version.run_id,
+        "source_account": version.arn.split(":")[4],
+        "source_artifact_version": version.artifact.version_id,
+        "image_digest": version.image_digest,
     }
 
 
