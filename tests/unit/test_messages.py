@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from signalbox import (
+    data_profiles,
     delivery,
     manifest_diff,
     manifest_history,
@@ -44,6 +45,15 @@ VERDICT = {
         "regression_metrics.rmse.value 54.1 holds against the champion's 56.6",
     ],
     "metrics": {"regression_metrics.rmse.value": 54.1, "regression_metrics.r2.value": 0.48},
+}
+PROFILE = {
+    "rows": 442,
+    "duplicateRows": 3,
+    "columns": {
+        "age": {"type": "number", "missing": 0, "distinct": 58, "min": 19.0, "max": 79.0},
+        "sex": {"type": "category", "missing": 2, "distinct": 2, "values": ["1", "2"]},
+        "name": {"type": "text", "missing": 0, "distinct": 1000, "distinctIsExact": False},
+    },
 }
 CHAMPION = ChampionMetrics(
     "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/3",
@@ -84,8 +94,16 @@ def ask(manifest: ResolvedManifest, previous: ResolvedManifest, gate: Gate) -> A
         app="signalbox",
         previous=previous,
         champion=CHAMPION,
-        profile={"rows": 442, "columns": {"age": {"type": "number", "missing": 0}}},
+        profile=data_profiles.document({"source/patients.csv": PROFILE}),
     )
+
+
+def with_rule(manifest: ResolvedManifest, rule: str, **sections: Any) -> ResolvedManifest:
+    """The manifest with a rule for the gate before training, and keys of `data` replaced."""
+    document = manifest.model_dump(mode="json", by_alias=True)
+    document["workload"]["approvals"]["uploadSourceData"] = rule
+    document["workload"]["data"] |= sections
+    return ResolvedManifest.model_validate_json(json.dumps(document))
 
 
 def run_of(manifest: ResolvedManifest | None) -> Run:
@@ -141,6 +159,32 @@ def test_the_e_mail_reads_as_its_golden_file(manifest, previous, name):
         path.write_text(text, encoding="utf-8")
 
     assert text == path.read_text(encoding="utf-8")
+
+
+OPEN = "Open the gate by hand, without accepted data, with the AWS command line"
+APPROVE = "Approve with the AWS command line"
+UPLOAD = "Upload a file with the AWS command line"
+STANDING = {"source": "datasets/standing"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "data", "said", "purposes"),
+    [
+        ("on-upload", {}, "the gate opens by itself and training starts", {UPLOAD, OPEN}),
+        ("on-upload", {"files": 3}, "Upload the 3 files under", {UPLOAD, OPEN}),
+        ("manual", {}, "once it is approved, training starts", {UPLOAD, APPROVE}),
+        ("on-upload", STANDING, "nothing is to be uploaded", {APPROVE}),
+        ("manual", STANDING, "nothing is to be uploaded", {APPROVE}),
+    ],
+)
+def test_a_gate_for_data_says_what_opens_it(manifest, rule, data, said, purposes):
+    given = ask(with_rule(manifest, rule, **data), manifest, Gate.UPLOAD_SOURCE_DATA)
+
+    message = messages_decisions.ask(given)
+
+    assert said in message.summary[0]
+    assert message.summary[1].startswith("Upload by" if OPEN in purposes else "Decide by")
+    assert {c.purpose for c in message.commands} & {OPEN, APPROVE, UPLOAD} == purposes
 
 
 @pytest.mark.parametrize("name", NAMES)
