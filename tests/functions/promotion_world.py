@@ -236,7 +236,8 @@ def _note_digests(there: There, sagemaker: Any) -> None:
         return found and (SimpleNamespace(status_code=200), dict(found))
 
     def keep(parsed: dict[str, Any], **_: object) -> None:
-        tokens[asked[-1]] = dict(parsed)
+        if "ModelPackageArn" in parsed:
+            tokens[asked[-1]] = dict(parsed)
 
     def delete(params: dict[str, Any], **_: object) -> Any:
         tokens.clear()

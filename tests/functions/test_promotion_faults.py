@@ -110,7 +110,8 @@ def left_behind(world: Any, arn: str, there: There) -> dict[str, Any]:
         "versions": [v["ModelApprovalStatus"] for v in there.versions()],
         "started": [one["name"] for one in there.machines.started],
         "histories": [[(e["phase"], e["status"]) for e in one] for one in histories],
-        "told": [message["key"] for message in world.told()],
+        # A notification whose answer is lost goes out again (signalbox.delivery says so).
+        "told": {message["key"] for message in world.told()},
     }
 
 
