@@ -14,7 +14,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import faults, iam, inbox, moto_seams, storage, wire, wire_errors
+from localaws import faults, iam, image_digests, inbox, moto_seams, storage, wire, wire_errors
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.iam_identity import Principal
@@ -99,6 +99,8 @@ class Gateway:
             return _json(200, {"status": "forgotten"})
         if route[1] == "/_localaws/faults":
             return _faults(environ)
+        if route == ("PUT", image_digests.PATH):
+            return _json(*image_digests.serve(environ))
         if route == ("POST", inbox.WEBHOOK_PATH):
             inbox.keep_post(environ)
             return _json(200, {"status": "kept"})

@@ -26,6 +26,7 @@ SUBSTITUTIONS = {
         "JudgeModelFunctionArn",
         "BuildReportFunctionArn",
         "ProbeEndpointFunctionArn",
+        "PromoteVersionFunctionArn",
     )
 }
 EXECUTION_LIMIT_S = 30.0

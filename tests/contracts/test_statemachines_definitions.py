@@ -10,7 +10,7 @@ from signalbox import errors
 from tests.contracts.machine_harness import FOLDER, SUBSTITUTIONS, definition, states_of
 from tests.contracts.request_shapes import UNKNOWN, operation_named, violations
 
-MACHINES = ("training", "inference")
+MACHINES = ("training", "inference", "promotion")
 WORKLOADS_PAGE = FOLDER.parent / "docs/workloads.md"
 VALIDATOR = FOLDER.parent / ".tools/asl/node_modules/.bin/asl-validator"
 
@@ -39,6 +39,8 @@ AWS_ERRORS = {
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
     "SageMaker.AmazonSageMakerException",
     "SageMaker.SageMakerException",
     "SageMaker.SdkClientException",
@@ -63,6 +65,11 @@ MACHINE_ERRORS = {
     "EndpointRollbackFailed",
     "EndpointTimedOut",
     "VersionRolledBack",
+    "PromotionKindUnsupported",
+    "PromotionRejected",
+    "PromotionExpired",
+    "DeploymentFailed",
+    "DeploymentTimedOut",
 }
 # Ends an item of a Map, never an execution.
 INNER_ERRORS = {"NeighbourUnknown"}
@@ -87,6 +94,8 @@ OTHER_WAYS_OUT = {
     "ReturnToPrevious": {"RecordFailure"},
     "MarkRolledBack": {"IsNameReserved"},
     "StampFailed": {"IsNameReserved"},
+    "PlanPromotion": {"ExplainEarlyFailure"},
+    "TellEarlyFailure": {"IsNameReserved"},
 }
 
 

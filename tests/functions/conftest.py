@@ -23,11 +23,12 @@ from functions import (
     approval_notifier,
     create_schema,
     data_intake,
+    promote_version,
     promotion_handler,
     update_schema,
     webhook_sender,
 )
-from signalbox.aws import clients, webhook_posts
+from signalbox.aws import clients, promotion_target, webhook_posts
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = "signalbox-dev-artifacts-123456789012-us-east-1"
@@ -48,6 +49,9 @@ ENVIRONMENT = {
     "UPLOAD_GATE_TIMEOUT_MINUTES": "10080",
     "APPROVE_MODEL_TIMEOUT_MINUTES": "10080",
     "TWO_PERSON_RULE": "false",
+    "PROMOTION_STATE_MACHINE_ARN": (
+        "arn:aws:states:us-east-1:123456789012:stateMachine:signalbox-dev-promotion"
+    ),
     "WEBHOOK_KIND": "generic",
     "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-a1B2c3",
     "IMAGE_URI": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
@@ -167,22 +171,48 @@ class FakePipeline:
 
 @dataclass
 class FakeMachines:
-    """Step Functions' side: executions that ended, and their tasks' events, by ARN."""
+    """Step Functions' side: executions by ARN, ended or running, in every account alike."""
 
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
     tasks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    now: datetime = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+    started: list[dict[str, Any]] = field(default_factory=list)
+    stopped: list[dict[str, Any]] = field(default_factory=list)
 
     def attach(self, client: Any) -> None:
         """Answer this client's operations in place of the network."""
         client.meta.events.register_first("before-call.sfn", self._answer)
         client.meta.events.register_first("before-call.stepfunctions", self._answer)
 
+    def end(self, arn: str, status: str, error: str = "", cause: str = "") -> None:
+        """Let an execution end."""
+        ending = {"status": status, "error": error, "cause": cause, "stopDate": self.now}
+        self.ended[arn] = {**self.ended[arn], **ending}
+
     def _answer(self, model: Any, params: dict[str, Any], **_: object) -> Any:
         request = json.loads(params["body"])
+        if model.name == "StartExecution":
+            return self._start(request)
+        if model.name == "StopExecution":
+            self.stopped.append(request)
+            self.end(request["executionArn"], "ABORTED", request["error"], request["cause"])
+            return _ok({"stopDate": self.now})
+        return self._describe(model.name, request)
+
+    def _start(self, request: dict[str, Any]) -> Any:
+        machine = request["stateMachineArn"].replace(":stateMachine:", ":execution:")
+        arn = f"{machine}:{request['name']}"
+        if arn in self.ended:
+            return _error(400, "ExecutionAlreadyExists", "the name is taken")
+        self.started.append(request)
+        self.ended[arn] = {"executionArn": arn, "status": "RUNNING", "input": request["input"]}
+        return _ok({"executionArn": arn, "startDate": self.now})
+
+    def _describe(self, operation: str, request: dict[str, Any]) -> Any:
         arn = request["executionArn"]
         if arn not in self.ended:
             return _error(400, "ExecutionDoesNotExist", "no such execution")
-        if model.name == "DescribeExecution":
+        if operation == "DescribeExecution":
             return _ok(self.ended[arn])
         if not request.get("reverseOrder"):
             return _ok({"events": self.tasks.get(arn, [])})
@@ -314,31 +344,44 @@ def aws() -> Iterator[Any]:
 
 
 @pytest.fixture
-def world(aws: Any) -> Iterator[World]:
-    """Buckets as the template makes them, and a pipeline that has just started an execution.
+def world(fresh_world: Callable[[], World]) -> World:
+    """Buckets as the template makes them, and a pipeline that has just started an execution."""
+    return fresh_world()
+
+
+@pytest.fixture
+def fresh_world(aws: Any) -> Iterator[Callable[[], World]]:
+    """Makes worlds, each in place of the one before.
 
     Clients are new in each world, and with them what a test hooks into them.
     """
-    aws.reset()
-    _forget()
-    s3 = clients.s3()
-    for bucket in (ARTIFACTS, WORKFLOW):
-        s3.create_bucket(Bucket=bucket)
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    pipeline, machines = FakePipeline(), FakeMachines()
-    pipeline.attach(clients.codepipeline())
-    machines.attach(clients.stepfunctions())
-    yield World(s3, pipeline, machines, _listen())
+
+    def make() -> World:
+        aws.reset()
+        _forget()
+        s3 = clients.s3()
+        for bucket in (ARTIFACTS, WORKFLOW):
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        pipeline, machines = FakePipeline(), FakeMachines()
+        pipeline.attach(clients.codepipeline())
+        machines.attach(clients.stepfunctions())
+        clients.ssm().put_parameter(Name="/signalbox/dev/promotion-path", Value="[]", Type="String")
+        return World(s3, pipeline, machines, _listen())
+
+    yield make
     clients.forget()
 
 
 def _forget() -> None:
     clients.forget()
     webhook_posts.forget()
+    promotion_target.forget()
     create_schema._platform.cache_clear()
     for function in (
         approval_notifier,
         data_intake,
+        promote_version,
         promotion_handler,
         update_schema,
         webhook_sender,

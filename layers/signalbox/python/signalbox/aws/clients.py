@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from types_boto3_sagemaker_runtime import SageMakerRuntimeClient
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
+    from types_boto3_ssm import SSMClient
     from types_boto3_stepfunctions import SFNClient
+    from types_boto3_sts import STSClient
 
 # A model has 60 s to answer (InvokeEndpoint, API reference, read 2026-11-21); a probe that was sent
 # twice was not the first request any more.
@@ -73,6 +75,18 @@ def secretsmanager() -> "SecretsManagerClient":
     return boto3.client("secretsmanager", config=CONFIG)
 
 
+@cache
+def ssm() -> "SSMClient":
+    """The Systems Manager client of this process."""
+    return boto3.client("ssm", config=CONFIG)
+
+
+@cache
+def sts() -> "STSClient":
+    """The STS client of this process."""
+    return boto3.client("sts", config=CONFIG)
+
+
 def forget() -> None:
     """Drop the clients, so that the next use makes them for another account or endpoint."""
     for client in (
@@ -84,5 +98,7 @@ def forget() -> None:
         stepfunctions,
         logs,
         secretsmanager,
+        ssm,
+        sts,
     ):
         client.cache_clear()
