@@ -22,6 +22,7 @@ MODULES = (
     "localaws.lambda_queues",
     "localaws.inbox",
     "localaws.events",
+    "localaws.schedules",
     "localaws.machines",
     "localaws.sagemaker_api",
     "localaws.endpoints",
