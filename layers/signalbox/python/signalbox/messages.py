@@ -26,6 +26,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     SUCCEEDED = "succeeded"
+    FOUND = "found"
 
 
 class Section(Document):

@@ -48,6 +48,13 @@ class PolicySettings(RunSettings):
     two_person_rule: bool
 
 
+class ReconcilerSettings(NotifierSettings):
+    """What the reconciler compares, and whom it tells."""
+
+    training_machine_arn: Arn
+    inference_machine_arn: Arn
+
+
 class WebhookSettings(Settings):
     """Where messages are posted; URL and signing secret are in Secrets Manager."""
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from botocore.exceptions import ClientError
 
@@ -36,6 +37,7 @@ class ListedObject:
     version_id: str
     etag: str
     size_bytes: int
+    modified_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ def _listed(bucket: str, prefix: str) -> Iterator[ListedObject]:
                     version_id=version["VersionId"],
                     etag=version["ETag"].strip('"'),
                     size_bytes=version["Size"],
+                    modified_at=version["LastModified"],
                 )
 
 
