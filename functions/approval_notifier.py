@@ -12,7 +12,16 @@ from functools import cache
 from typing import Any
 
 from signalbox import decisions, events, gates, messages_decisions, observability, settings
-from signalbox.aws import actions, messages, model_gate, pipeline, run_records, runs, told_failures
+from signalbox.aws import (
+    actions,
+    job_history,
+    messages,
+    model_gate,
+    pipeline,
+    run_records,
+    runs,
+    told_failures,
+)
 from signalbox.aws.actions import ActionRun
 from signalbox.aws.messages import Channel
 from signalbox.aws.pipeline import Decision
@@ -133,6 +142,7 @@ def _ask(
         previous=run_records.previous(record),
         champion=run_records.champion(record.manifest, "registered"),
         profile=run_records.profile(record),
+        jobs=job_history.of_actions(record.actions),
     )
     if reminder is None:
         return messages.tell(messages_decisions.ask(given), _channel(owner))

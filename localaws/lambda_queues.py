@@ -163,7 +163,7 @@ def install(context: Context) -> None:
 
 def shutdown() -> None:
     """Stop every poller; what waits in the queues is lost with them."""
-    moto_seams_queues.install_queues(None)
+    moto_seams_queues.forget_hooks()
     for uuid in list(_pollers):
         _unmapped(uuid)
 

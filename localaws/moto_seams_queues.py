@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from localaws import moto_patches
+
 
 @dataclass(frozen=True)
 class QueueMapping:
@@ -49,21 +51,19 @@ class Mail:
 _hooks: QueueHooks | None = None
 
 
-def install_queues(hooks: QueueHooks | None) -> None:
-    """Tell `hooks` from now on; None for nobody."""
+def install_queues(hooks: QueueHooks) -> None:
+    """Tell `hooks`, until `forget_hooks`; moto is its own again after `moto_patches.restore`."""
     global _hooks  # noqa: PLW0603 - one laptop per process, as everywhere in localaws
-    first = not _is_patched()
     _hooks = hooks
-    if first:
-        _patch_mappings()
-        _patch_queues()
-        _patch_subscriptions()
+    _patch_mappings()
+    _patch_queues()
+    _patch_subscriptions()
 
 
-def _is_patched() -> bool:
-    from moto.sqs.models import Queue
-
-    return hasattr(Queue, "localaws_patched")
+def forget_hooks() -> None:
+    """Tell nobody from now on."""
+    global _hooks  # noqa: PLW0603 - see install_queues
+    _hooks = None
 
 
 def _patch_mappings() -> None:
@@ -97,7 +97,7 @@ def _patch_mappings() -> None:
         update_event_source_mapping,
         delete_event_source_mapping,
     ):
-        setattr(LambdaBackend, function.__name__, function)
+        moto_patches.replace(LambdaBackend, function.__name__, function)
 
 
 def _take_off_queue(mapping: Any) -> None:
@@ -133,8 +133,7 @@ def _patch_queues() -> None:
         if _hooks is not None:
             _hooks.arrived(self.queue_arn)
 
-    Queue.add_message = add_message
-    Queue.localaws_patched = True
+    moto_patches.replace(Queue, "add_message", add_message)
 
 
 def _patch_subscriptions() -> None:
@@ -148,7 +147,7 @@ def _patch_subscriptions() -> None:
         if self.protocol == "email" and _hooks is not None:
             _mail(self, message, message_id, given)
 
-    Subscription.publish = publish
+    moto_patches.replace(Subscription, "publish", publish)
 
 
 def _mail(subscription: Any, message: str, message_id: str, given: dict[str, Any]) -> None:

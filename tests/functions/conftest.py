@@ -167,9 +167,10 @@ class FakePipeline:
 
 @dataclass
 class FakeMachines:
-    """Step Functions' side: executions that ended, by ARN."""
+    """Step Functions' side: executions that ended, and their tasks' events, by ARN."""
 
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tasks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def attach(self, client: Any) -> None:
         """Answer this client's operations in place of the network."""
@@ -177,11 +178,14 @@ class FakeMachines:
         client.meta.events.register_first("before-call.stepfunctions", self._answer)
 
     def _answer(self, model: Any, params: dict[str, Any], **_: object) -> Any:
-        arn = json.loads(params["body"])["executionArn"]
+        request = json.loads(params["body"])
+        arn = request["executionArn"]
         if arn not in self.ended:
             return _error(400, "ExecutionDoesNotExist", "no such execution")
         if model.name == "DescribeExecution":
             return _ok(self.ended[arn])
+        if not request.get("reverseOrder"):
+            return _ok({"events": self.tasks.get(arn, [])})
         entered = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Train"}}
         return _ok({"events": [{"type": "ExecutionFailed"}, {"type": "TaskFailed"}, entered]})
 

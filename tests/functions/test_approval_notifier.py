@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 
 from functions import approval_notifier
@@ -274,6 +275,96 @@ def test_a_failure_is_told_once_whichever_of_its_four_events_comes(world, failed
     for word in ("Train", "States.TaskFailed", "AlgorithmError: no rows", "t-1"):
         assert word in facts
     assert "--stage-name Train" in message["commands"][0]["line"]
+
+
+def training_task(end: str, cause: str = "") -> list[dict[str, Any]]:
+    """The events of a training job that ended 72 seconds after SageMaker took it."""
+    taken = datetime(2026, 11, 21, 9, 50, tzinfo=UTC)
+    parameters = {
+        "TrainingJobName": "t-1",
+        "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
+    }
+    return [
+        {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Train"}},
+        {
+            "type": "TaskScheduled",
+            "taskScheduledEventDetails": {"parameters": json.dumps(parameters)},
+        },
+        {"type": "TaskSubmitted", "timestamp": taken},
+        {
+            "type": end,
+            "timestamp": taken + timedelta(seconds=72),
+            "taskFailedEventDetails": {"cause": cause},
+        },
+    ]
+
+
+def print_lines(name: str, lines: list[str]) -> None:
+    logs, group = boto3.client("logs"), "/aws/sagemaker/TrainingJobs"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName=f"{name}/algo-1-17")
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    events = [{"timestamp": now_ms + n, "message": line} for n, line in enumerate(lines)]
+    logs.put_log_events(logGroupName=group, logStreamName=f"{name}/algo-1-17", logEvents=events)
+
+
+def section_of(message: dict[str, Any], title: str) -> list[str]:
+    lines: list[str] = next(p for p in message["sections"] if p["title"] == title)["lines"]
+    return lines
+
+
+LAST_LINES = "The last lines of its log"
+
+
+def test_a_failure_shows_what_the_job_printed_last_and_what_it_has_cost(world, failed_training):
+    cause = world.machines.ended[failed_training]["cause"]
+    world.machines.tasks[failed_training] = training_task("TaskFailed", cause)
+    print_lines("t-1", [f"epoch {n}" for n in range(30)] + ["ValueError: " + "1.5," * 99])
+
+    deliver(stories.execution_event(world, "Pipeline", "FAILED"))
+
+    (message,) = world.told()
+    lines = section_of(message, LAST_LINES)
+    assert lines[:9] == [f"epoch {n}" for n in range(21, 30)]
+    assert len(lines[9]) == 200
+    assert lines[11] == "The whole log: group /aws/sagemaker/TrainingJobs, streams t-1/"
+    # 72 s of 0.23 USD an hour
+    assert section_of(message, "Estimated cost so far")[0].endswith("72 s    0.0046 USD")
+
+
+def test_a_job_that_ran_out_of_time_is_found_in_the_history(world, failed_training):
+    """Its cause names no job: Step Functions gives none with a time-out."""
+    world.machines.ended[failed_training] |= {"error": "States.Timeout", "cause": ""}
+    world.machines.tasks[failed_training] = training_task("TaskTimedOut")
+    print_lines("t-1", ["still at it"])
+
+    deliver(stories.execution_event(world, "Pipeline", "FAILED"))
+
+    (message,) = world.told()
+    assert section_of(message, LAST_LINES)[0] == "still at it"
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("AccessDeniedException", "The log could not be read: AccessDeniedException"),
+        ("ResourceNotFoundException", "(it printed nothing)"),
+    ],
+)
+def test_a_log_that_cannot_be_read_holds_no_failure_back(world, failed_training, code, line):
+    refused = {
+        "Error": {"Code": code, "Message": "no"},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    clients.logs().meta.events.register_first(
+        "before-call.logs.DescribeLogStreams",
+        lambda **_: (SimpleNamespace(status_code=400), refused),
+    )
+
+    deliver(stories.execution_event(world, "Pipeline", "FAILED"))
+
+    (message,) = world.told()
+    assert section_of(message, LAST_LINES)[0] == line
 
 
 def test_a_failure_before_there_is_a_manifest_is_told_too(world):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class Laptop:
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Laptop]:
+def shared_laptop() -> Iterator[Laptop]:
     """One laptop for all stories; waits pass 600 times faster."""
     options = laptop.LaptopOptions(port=0, time_scale=600, template=REPOSITORY / "template.yaml")
     before = Path.cwd()
@@ -56,6 +57,30 @@ def served() -> Iterator[Laptop]:
             yield Laptop(up, up.target(options))
     finally:
         os.chdir(before)
+
+
+@pytest.fixture
+def served(shared_laptop: Laptop) -> Iterator[Laptop]:
+    """The shared laptop for one story, whose unfinished runs end with it."""
+    yield shared_laptop
+    stop_unfinished_runs(shared_laptop)
+
+
+def stop_unfinished_runs(served: Laptop) -> None:
+    """End what a story left, perhaps because it failed.
+
+    The pipeline is QUEUED: a run that waits at a gate holds up the runs of every later story.
+    """
+    client, pipeline = served.target.client("codepipeline"), served.target.wiring().pipeline
+    pages = client.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
+    for execution in (e for page in pages for e in page["pipelineExecutionSummaries"]):
+        if execution["status"] in ("InProgress", "Stopping"):
+            with suppress(client.exceptions.PipelineExecutionNotStoppableException):  # has ended
+                client.stop_pipeline_execution(
+                    pipelineName=pipeline,
+                    pipelineExecutionId=execution["pipelineExecutionId"],
+                    abandon=True,
+                )
 
 
 @pytest.fixture(scope="session")

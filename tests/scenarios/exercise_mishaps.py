@@ -6,25 +6,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from signalbox_cli.deciding import decide
-from signalbox_cli.runs import RunView
+from signalbox_cli.logs import last_line
+from signalbox_cli.runs import RunView, read_states
 from tests.scenarios import stories
 from tests.scenarios.conftest import Laptop
 
-_SLOW = "import time\ntime.sleep(60)\n"
-_SLOW_PREDICTION = """
-_predict = predict_fn
+_SLOW = "import time\nprint('asleep', flush=True)\ntime.sleep(60)\n"
+# evaluate.py calls predict_fn as the server does, so only the way out is slow.
+_SLOW_ANSWER = """
+_output = output_fn
 
 
-def predict_fn(rows, model):
+def output_fn(predictions, accept):
     import time
 
     time.sleep(60)
-    return _predict(rows, model)
+    return _output(predictions, accept)
 """
-# What the smallest evaluation would have to say for the gates of the diabetes workload.
-_GOOD_ENOUGH = stories.EVALUATE.replace(
-    '{"rmse": {"value": 0.5}}', '{"rmse": {"value": 50.0}, "r2": {"value": 0.5}}'
-)
 
 
 def walk(served: Laptop, files: Mapping[str, str], options: dict[str, Any]) -> None:
@@ -161,13 +159,15 @@ def _events_shut_out(served: Laptop) -> Iterator[None]:
 def _stop_each_kind_of_job(
     served: Laptop, files: Mapping[str, str], options: dict[str, Any]
 ) -> None:
-    """Stopping an execution stops its job: each kind needs a permission of its own."""
+    """Stopping an execution stops its job: each kind needs a permission of its own.
+
+    So does each kind's log, whose last lines the message about the failure shows.
+    """
     _stop_while(served, stories.smallest(preprocess_py=_SLOW), "Train", "Preprocess")
     _stop_while(served, stories.smallest(train_py=_SLOW), "Train", "Train")
     slow_model = {
         **files,
-        "inference.py": files["inference.py"] + _SLOW_PREDICTION,
-        "evaluate.py": _GOOD_ENOUGH,
+        "inference.py": files["inference.py"] + _SLOW_ANSWER,
         "manifest.json": json.dumps({**json.loads(files["manifest.json"]), "name": "slow"}),
     }
     _stop_while(served, stories.archive(slow_model), "Inference", "Transform", options)
@@ -182,10 +182,15 @@ def _stop_while(
 ) -> None:
     execution_id = stories.start(served, packed, options=options)
     arn = stories.await_state(served, execution_id, stage, state)
+    job = next(s.job_name for s in read_states(served.target, arn) if s.name == state)
+    stories.await_true(lambda: last_line(served.target, job) != "", f"{job} printed something")
     served.target.client("stepfunctions").stop_execution(
         executionArn=arn, error="Stopped", cause="by the exercise"
     )
-    assert stories.await_end(served, execution_id).status == "Failed"
+    run = stories.await_end(served, execution_id)
+    assert run.status == "Failed"
+    told = f"runs/{run.run_id}/messages/end-"
+    stories.await_true(lambda: bool(stories.objects_under(served, told)), "the failure was told")
 
 
 def _fail(served: Laptop, function: str) -> None:

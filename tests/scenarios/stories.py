@@ -190,6 +190,18 @@ def await_asked(served: Laptop, run: RunView, limit_s: float = 30) -> None:
         time.sleep(0.05)
 
 
+def await_accepted(served: Laptop, run: RunView, gate: str) -> None:
+    """Until data_intake has accepted what was uploaded for a gate."""
+    phase = {"UploadSourceData": "source-data", "UploadInferenceData": "inference-data"}[gate]
+    await_true(
+        lambda: (
+            (phase, "accepted")
+            in [(e["phase"], e["status"]) for e in read_manifest(served.target, run)["history"]]
+        ),
+        f"the data for {gate} was accepted",
+    )
+
+
 def await_dead_letter(served: Laptop, limit_s: float = 30) -> str:
     """The next message of the dead-letter queue, taken out of it."""
     sqs = served.target.client("sqs")

@@ -26,17 +26,11 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 
 
 @pytest.fixture
-def waiting(served: Laptop) -> Iterator[RunView]:
-    """A run that waits for its training data; stopped afterwards."""
+def waiting(served: Laptop) -> RunView:
+    """A run that waits for its training data."""
     packed = pack(REPOSITORY / "workloads" / "diabetes")
     started = release_archive(served.target, packed, key="workloads/intake.zip", options={})
-    run = stories.await_stage(served, started.execution_id, "UploadSourceData")
-    yield run
-    served.target.client("codepipeline").stop_pipeline_execution(
-        pipelineName=served.target.wiring().pipeline,
-        pipelineExecutionId=run.execution_id,
-        abandon=True,
-    )
+    return stories.await_stage(served, started.execution_id, "UploadSourceData")
 
 
 @pytest.fixture

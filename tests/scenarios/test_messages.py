@@ -59,33 +59,69 @@ def follow(served: Laptop, letter: Letter, purpose: str, **filled: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+UPLOAD, APPROVE = (f"{do} with the AWS command line" for do in ("Upload a file", "Approve"))
+
+
 @pytest.mark.slow
 def test_a_person_gets_from_release_to_predictions_by_the_messages_alone(
     served: Laptop, sample: Callable[[str], SampleData], tmp_path: Path
 ) -> None:
     files = sample("diabetes")
-    released = served.signalbox("release", str(REPOSITORY / "workloads" / "diabetes"), "--json")
-    execution_id = json.loads(released.stdout)["executionId"]
-    upload, approve = "Upload a file with the AWS command line", "Approve with the AWS command line"
+    execution_id = release_diabetes(served)
 
     run = stories.await_stage(served, execution_id, "UploadSourceData")
     letter = await_letter(run, "waits-for-training-data")
-    follow(served, letter, upload, FILE=str(files.source))
-    follow(served, letter, approve)
+    assert "the gate opens by itself" in one_line(letter)
+    follow(served, letter, UPLOAD, FILE=str(files.source))
     run = stories.await_stage(served, execution_id, "ApproveModel")
     letter = await_letter(run, "has-a-model-to-decide-on")
     assert "The model is accepted." in letter.text
-    follow(served, letter, approve)
+    follow(served, letter, APPROVE)
     stories.await_stage(served, execution_id, "UploadInferenceData")
     letter = await_letter(run, "waits-for-rows-to-predict")
-    follow(served, letter, upload, FILE=str(files.inference))
-    follow(served, letter, approve)
+    assert "the gate opens by itself" in one_line(letter)
+    follow(served, letter, UPLOAD, FILE=str(files.inference))
     letter = await_letter(run, "finished")
     follow(served, letter, "Fetch the predictions", cwd=str(tmp_path))
 
     (predictions,) = (path for path in (tmp_path / "predictions").rglob("*") if path.is_file())
     assert len(predictions.read_text().split()) == len(files.inference.read_text().splitlines())
     assert len(letters_of(run.run_id)) == 4
+
+
+def release_diabetes(served: Laptop, *options: str) -> str:
+    """A run of the diabetes workload; its execution's id."""
+    folder = str(REPOSITORY / "workloads" / "diabetes")
+    released = served.signalbox("release", folder, *options, "--json")
+    return str(json.loads(released.stdout)["executionId"])
+
+
+def one_line(letter: Letter) -> str:
+    return " ".join(letter.text.split())
+
+
+@pytest.mark.slow
+def test_data_gates_that_are_left_to_people_say_so_and_open_when_approved(
+    served: Laptop, sample: Callable[[str], SampleData]
+) -> None:
+    files = sample("diabetes")
+    gates = ("uploadSourceData", "uploadInferenceData")
+    options = [word for gate in gates for word in ("--set", f"approvals.{gate}=manual")]
+    execution_id = release_diabetes(served, *options, "--set", "approvals.approveModel=automatic")
+
+    for gate, title, file in (
+        ("UploadSourceData", "waits-for-training-data", files.source),
+        ("UploadInferenceData", "waits-for-rows-to-predict", files.inference),
+    ):
+        run = stories.await_stage(served, execution_id, gate)
+        letter = await_letter(run, title)
+        assert "The manifest leaves this gate to people" in one_line(letter)
+        follow(served, letter, UPLOAD, FILE=str(file))
+        stories.await_accepted(served, run, gate)
+        assert read_run(served.target, execution_id).waiting_gate == gate
+        follow(served, letter, APPROVE)
+
+    assert stories.await_end(served, execution_id).status == "Succeeded"
 
 
 def at_model_gate(served: Laptop) -> RunView:

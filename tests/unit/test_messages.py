@@ -25,6 +25,7 @@ from signalbox.decisions import GateDecision, Outcome, entry_of
 from signalbox.delivery import Standing
 from signalbox.evidence import ChampionMetrics
 from signalbox.gates import Gate
+from signalbox.jobs import Job, JobKind, JobName
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.messages import Message
 from signalbox.messages_decisions import Ask, Wait
@@ -48,6 +49,19 @@ VERDICT = {
 CHAMPION = ChampionMetrics(
     "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/3",
     {"regression_metrics.rmse.value": 56.6},
+)
+
+
+TRAIN_JOB = JobName(JobKind.TRAINING, "signalbox-dev-train-261121-093005-2867b0-1-0")
+JOBS = (
+    Job(JobName(JobKind.PROCESSING, "p-1-0"), "Preprocess", "ml.m5.large", 1, 63.0, True),
+    Job(TRAIN_JOB, "Train", "ml.m5.xlarge", 2, 3600.0, True),
+)
+LOG = (
+    "epoch 1",
+    "Traceback (most recent call last):",
+    '  File "train.py", line 3',
+    "KeyError: 'y'",
 )
 
 
@@ -85,7 +99,16 @@ def ask(manifest: ResolvedManifest, previous: ResolvedManifest, gate: Gate) -> A
         previous=previous,
         champion=CHAMPION,
         profile={"rows": 442, "columns": {"age": {"type": "number", "missing": 0}}},
+        jobs=() if gate is Gate.UPLOAD_SOURCE_DATA else JOBS,
     )
+
+
+def with_rule(manifest: ResolvedManifest, rule: str, **sections: Any) -> ResolvedManifest:
+    """The manifest with a rule for the gate before training, and keys of `data` replaced."""
+    document = manifest.model_dump(mode="json", by_alias=True)
+    document["workload"]["approvals"]["uploadSourceData"] = rule
+    document["workload"]["data"] |= sections
+    return ResolvedManifest.model_validate_json(json.dumps(document))
 
 
 def run_of(manifest: ResolvedManifest | None) -> Run:
@@ -96,6 +119,7 @@ def run_of(manifest: ResolvedManifest | None) -> Run:
         environment="dev",
         region="us-east-1",
         manifest=manifest,
+        jobs=JOBS if manifest else (),
     )
 
 
@@ -109,12 +133,15 @@ CAUSE = json.dumps(
 
 def every_message(manifest: ResolvedManifest, previous: ResolvedManifest) -> dict[str, Message]:
     model = ask(manifest, previous, Gate.APPROVE_MODEL)
-    failure = Failure("act-2", "Train", "States.TaskFailed", CAUSE, "Train", "arn:aws:states:e:1")
+    failure = Failure(
+        "act-2", "Train", "States.TaskFailed", CAUSE, "Train", "arn:aws:states:e:1", TRAIN_JOB, LOG
+    )
     rejected = GateDecision(Gate.APPROVE_MODEL, Outcome.REJECTED, ADA, "too slow", NOW, "act-1")
     expired = GateDecision(Gate.UPLOAD_SOURCE_DATA, Outcome.EXPIRED, "", "", NOW, "act-1")
     return {
         "ask_model": messages_decisions.ask(model),
         "ask_data": messages_decisions.ask(ask(manifest, previous, Gate.UPLOAD_SOURCE_DATA)),
+        "ask_rows": messages_decisions.ask(ask(manifest, previous, Gate.UPLOAD_INFERENCE_DATA)),
         "remind": messages_decisions.remind(model, 2),
         "failed": messages_outcomes.failed(run_of(manifest), failure),
         "failed_early": messages_outcomes.failed(
@@ -127,7 +154,8 @@ def every_message(manifest: ResolvedManifest, previous: ResolvedManifest) -> dic
 
 
 NAMES = (
-    "ask_model", "ask_data", "remind", "failed", "failed_early", "rejected", "expired", "succeeded",
+    "ask_model", "ask_data", "ask_rows", "remind", "failed", "failed_early", "rejected", "expired",
+    "succeeded",
 )  # fmt: skip
 
 
@@ -141,6 +169,32 @@ def test_the_e_mail_reads_as_its_golden_file(manifest, previous, name):
         path.write_text(text, encoding="utf-8")
 
     assert text == path.read_text(encoding="utf-8")
+
+
+OPEN = "Open the gate by hand, without accepted data, with the AWS command line"
+APPROVE = "Approve with the AWS command line"
+UPLOAD = "Upload a file with the AWS command line"
+STANDING = {"source": "datasets/standing"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "data", "said", "purposes"),
+    [
+        ("on-upload", {}, "the gate opens by itself and training starts", {UPLOAD, OPEN}),
+        ("on-upload", {"files": 3}, "Upload the 3 files under", {UPLOAD, OPEN}),
+        ("manual", {}, "once it is approved, training starts", {UPLOAD, APPROVE}),
+        ("on-upload", STANDING, "nothing is to be uploaded", {APPROVE}),
+        ("manual", STANDING, "nothing is to be uploaded", {APPROVE}),
+    ],
+)
+def test_a_gate_for_data_says_what_opens_it(manifest, rule, data, said, purposes):
+    given = ask(with_rule(manifest, rule, **data), manifest, Gate.UPLOAD_SOURCE_DATA)
+
+    message = messages_decisions.ask(given)
+
+    assert said in message.summary[0]
+    assert message.summary[1].startswith("Upload by" if OPEN in purposes else "Decide by")
+    assert {c.purpose for c in message.commands} & {OPEN, APPROVE, UPLOAD} == purposes
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -165,6 +219,26 @@ def test_every_webhook_form_names_the_message_and_its_commands(manifest, previou
         assert all(json.dumps(c.line.split()[0])[1:-1] in text for c in message.commands)
     assert len(to_body(message, WebhookKind.SLACK)["blocks"]) <= 50  # type: ignore[arg-type]
     assert Message.model_validate_json(message.model_dump_json()) == message
+
+
+def test_a_job_that_printed_nothing_is_said_to_have_printed_nothing(manifest):
+    failure = Failure("act-2", "Train", "States.Timeout", "", "Train", job=TRAIN_JOB)
+
+    text = to_text(messages_outcomes.failed(run_of(manifest), failure))
+
+    assert "(it printed nothing)" in text
+    assert (
+        f"The whole log: group /aws/sagemaker/TrainingJobs, streams\n    {TRAIN_JOB.name}/" in text
+    )
+
+
+def test_an_endpoint_is_told_with_what_it_costs_while_it_stands(author, platform, started):
+    author["inference"] = {"mode": "endpoint", "instanceType": "ml.c5.xlarge", "instanceCount": 2}
+
+    message = messages_outcomes.succeeded(run_of(resolved(author, platform, started)))
+
+    # Twice the 0.204 USD of the price table.
+    assert "an estimated 0.408 USD an hour (2 x ml.c5.xlarge, us-east-1" in message.summary[1]
 
 
 def test_a_reason_cannot_call_a_channel_in_slack(manifest):

@@ -219,7 +219,7 @@ def _print_line(line: LogLine, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-@click.command("report")
+@click.command("report", short_help="The evidence on a run's model, as one HTML page.")
 @click.argument("run", required=False)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it here.")
 @click.option(

@@ -3,6 +3,7 @@
 import click
 from rich.markup import escape
 
+from signalbox_cli import spending
 from signalbox_cli.commands.runs import run_document
 from signalbox_cli.console import duration
 from signalbox_cli.options import Session, with_session
@@ -42,12 +43,18 @@ def _row(gate: WaitingGate) -> tuple[str, ...]:
 @click.argument("run", required=False)
 @with_session
 def explain_command(session: Session, run: str | None) -> None:
-    """Where a RUN (the newest when not named) stands, why, and what comes next."""
+    """Where a RUN (the newest when not named) stands, why, its cost so far, and what comes next."""
     found = find_run(session.target, run)
     gate = None if found.is_finished else gate_of(session.target, found)
-    story = [*_where(found), *(_gate_lines(gate) if gate else _next(session, found))]
+    jobs = spending.jobs_of(session.target, found)
+    story = [
+        *_where(found),
+        *spending.lines(session.target, jobs),
+        *(_gate_lines(gate) if gate else _next(session, found)),
+    ]
     waits = {"waits": gate.document()} if gate else {}
-    session.output.result({**run_document(found), **waits, "explanation": story})
+    cost = {"cost": spending.document(jobs)}
+    session.output.result({**run_document(found), **waits, **cost, "explanation": story})
     for line in story:
         session.output.say(escape(line))
 

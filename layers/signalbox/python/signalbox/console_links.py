@@ -5,6 +5,7 @@ Rules only: imports no AWS client. The forms are those that the console itself s
 
 from urllib.parse import quote
 
+from signalbox.jobs import JobName
 from signalbox.messages import Link
 from signalbox.naming import split_s3_uri
 
@@ -28,6 +29,13 @@ def s3_folder(region: str, text: str, uri: str) -> Link:
         text=text,
         url=f"{_console(region)}/s3/buckets/{bucket}?region={region}&prefix={quote(prefix)}",
     )
+
+
+def job_log(region: str, job: JobName) -> Link:
+    """The log streams of a job; the console wants what follows `#` encoded twice, % as $."""
+    group = quote(quote(job.kind.log_group, safe=""), safe="").replace("%", "$")
+    url = f"{_console(region)}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"
+    return Link(text="Log of the job", url=f"{url}$3FlogStreamNameFilter$3D{job.name}")
 
 
 def _console(region: str) -> str:

@@ -4,13 +4,14 @@ Rules only: imports no AWS client.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from signalbox import manifest_diff, manifest_history
+from signalbox import costs, manifest_diff, manifest_history
 from signalbox.decisions import person
+from signalbox.jobs import Job
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.messages import Section, section
@@ -136,6 +137,11 @@ def _column(name: str, column: JsonValue) -> str:
         if isinstance(column.get(key), int | float | str)
     ]
     return f"{name}: {', '.join(parts)}" if parts else ""
+
+
+def spent(jobs: Sequence[Job]) -> list[Section]:
+    """What the run's jobs are estimated to have cost, where any has ended."""
+    return section("Estimated cost so far", costs.statement(jobs))
 
 
 def _short(value: JsonObject) -> str:

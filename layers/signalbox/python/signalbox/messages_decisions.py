@@ -9,9 +9,11 @@ from datetime import datetime
 
 from signalbox import console_links, evidence
 from signalbox.evidence import ChampionMetrics
-from signalbox.gates import Gate
+from signalbox.gates import Gate, rule_of
+from signalbox.jobs import Job
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
+from signalbox.manifest_sections import GateRule
 from signalbox.messages import Command, Kind, Link, Message, Section, subject
 
 
@@ -37,6 +39,7 @@ class Ask:
     previous: ResolvedManifest | None = None
     champion: ChampionMetrics | None = None
     profile: JsonObject | None = None
+    jobs: tuple[Job, ...] = ()
 
 
 def ask_key(action_execution_id: str) -> str:
@@ -74,7 +77,7 @@ def ask(given: Ask) -> Message:
         Kind.DECISION,
         ask_key(wait.action_execution_id),
         f"[{run.environment}] {_title(given)}: run {run.id}",
-        [_question(given), _deadline(wait)],
+        [_question(given), _deadline(given)],
     )
 
 
@@ -87,7 +90,7 @@ def remind(given: Ask, number: int) -> Message:
         Kind.REMINDER,
         reminder_key(wait.action_execution_id, number),
         f"[{run.environment}] {last}: {_title(given)}: run {run.id}",
-        [f"Still waiting, since {moment(wait.since)}. {_question(given)}", _deadline(wait)],
+        [f"Still waiting, since {moment(wait.since)}. {_question(given)}", _deadline(given)],
     )
 
 
@@ -131,8 +134,7 @@ def _question(given: Ask) -> str:
     where = f"Run {manifest.run.id} of {manifest.workload.name} ({manifest.run.environment})"
     questions = {
         Gate.UPLOAD_SOURCE_DATA: (
-            f"{where} waits for its training data. Upload it under "
-            f"{manifest.locations.source}/ and open the gate; training starts then."
+            f"{where} waits for its training data. {_way_through(given, 'training starts')}"
         ),
         Gate.APPROVE_MODEL: (
             f"{where} has trained and registered a model version. May it be used? Approving puts "
@@ -140,15 +142,61 @@ def _question(given: Ask) -> str:
             "serves now stays as it is."
         ),
         Gate.UPLOAD_INFERENCE_DATA: (
-            f"{where} has an approved model and waits for the rows to predict. Upload them under "
-            f"{manifest.locations.inference}/ and open the gate."
+            f"{where} has an approved model and waits for data to predict from. "
+            f"{_way_through(given, 'predicting starts')}"
         ),
     }
     return questions[given.wait.gate]
 
 
-def _deadline(wait: Wait) -> str:
-    return f"Decide by {moment(wait.deadline)}. Without a decision the run fails then."
+def _way_through(given: Ask, then: str) -> str:
+    """How a gate that waits for data comes to open."""
+    folder, files = _data_folder(given), given.manifest.workload.data.files
+    if _has_standing_data(given):
+        return (
+            f"The manifest names what lies under {folder}/ and nothing is to be uploaded: look at "
+            f"it and decide. Once the gate is approved, {then}."
+        )
+    is_several = files > 1 and given.wait.gate is Gate.UPLOAD_SOURCE_DATA
+    many = f"the {files} files" if is_several else "it"
+    if _opens_on_upload(given):
+        return (
+            f"Upload {many} under {folder}/ where what arrives is checked. Once the data is "
+            f"accepted, the gate opens by itself and {then}."
+        )
+    return (
+        f"Upload {many} under {folder}/ where what arrives is checked. The manifest leaves this "
+        f"gate to people: once it is approved, {then}."
+    )
+
+
+def _data_folder(given: Ask) -> str:
+    locations = given.manifest.locations
+    is_source = given.wait.gate is Gate.UPLOAD_SOURCE_DATA
+    return locations.source if is_source else locations.inference
+
+
+def _has_standing_data(given: Ask) -> bool:
+    """Whether the run reads data that lay there before it; uploads to the run are not read then."""
+    workload = given.manifest.workload
+    named = {
+        Gate.UPLOAD_SOURCE_DATA: workload.data.source,
+        Gate.UPLOAD_INFERENCE_DATA: workload.inference.source,
+    }
+    return named.get(given.wait.gate) is not None
+
+
+def _opens_on_upload(given: Ask) -> bool:
+    """Whether accepted data opens the gate, so that nobody need decide."""
+    rule = rule_of(given.wait.gate, given.manifest.workload.approvals)
+    return rule is GateRule.ON_UPLOAD and not _has_standing_data(given)
+
+
+def _deadline(given: Ask) -> str:
+    until = moment(given.wait.deadline)
+    if _opens_on_upload(given):
+        return f"Upload by {until}. If the gate is not open by then, the run fails."
+    return f"Decide by {until}. Without a decision the run fails then."
 
 
 def _sections(given: Ask) -> list[Section]:
@@ -158,7 +206,8 @@ def _sections(given: Ask) -> list[Section]:
         sections += evidence.judged(manifest, "registered", given.champion)
     if given.wait.gate is not Gate.UPLOAD_SOURCE_DATA:
         sections += evidence.data_read(manifest, given.profile)
-    return [*sections, *evidence.changed(given.previous, manifest)]
+    changes = evidence.changed(given.previous, manifest)
+    return [*sections, *evidence.spent(given.jobs), *changes]
 
 
 def _commands(given: Ask) -> list[Command]:
@@ -166,20 +215,18 @@ def _commands(given: Ask) -> list[Command]:
 
 
 def _upload_commands(given: Ask) -> list[Command]:
-    manifest, gate = given.manifest, given.wait.gate
-    if gate is Gate.APPROVE_MODEL:
+    gate, run = given.wait.gate, given.manifest.run
+    if gate is Gate.APPROVE_MODEL or _has_standing_data(given):
         return []
-    is_source = gate is Gate.UPLOAD_SOURCE_DATA
-    uri = manifest.locations.source if is_source else manifest.locations.inference
-    flag = "" if is_source else " --inference"
+    flag = "" if gate is Gate.UPLOAD_SOURCE_DATA else " --inference"
     return [
         Command(
-            purpose="Upload a file and open the gate with the signalbox command",
-            line=f"signalbox upload FILE{flag} --run {manifest.run.id} {options(given)}",
+            purpose="Upload a file with the signalbox command",
+            line=f"signalbox upload FILE{flag} --run {run.id} {options(given)}",
         ),
         Command(
             purpose="Upload a file with the AWS command line",
-            line=f"aws s3 cp FILE {uri}/ --region {given.region}",
+            line=f"aws s3 cp FILE {_data_folder(given)}/ --region {given.region}",
         ),
     ]
 
@@ -187,13 +234,19 @@ def _upload_commands(given: Ask) -> list[Command]:
 def _decide_commands(given: Ask) -> list[Command]:
     gate, run = given.wait.gate, given.manifest.run
     ours = f"{gate} --run {run.id} {options(given)}"
+    # Where the gate opens by itself, approving is for who knows better than the check.
+    approve = (
+        "Open the gate by hand, without accepted data," if _opens_on_upload(given) else "Approve"
+    )
     return [
-        Command(purpose="Approve with the signalbox command", line=f"signalbox approve {ours}"),
+        Command(purpose=f"{approve} with the signalbox command", line=f"signalbox approve {ours}"),
         Command(
             purpose="Reject with the signalbox command",
             line=f"signalbox reject {ours} --reason WHY",
         ),
-        Command(purpose="Approve with the AWS command line", line=_put_result(given, "Approved")),
+        Command(
+            purpose=f"{approve} with the AWS command line", line=_put_result(given, "Approved")
+        ),
         Command(purpose="Reject with the AWS command line", line=_put_result(given, "Rejected")),
     ]
 

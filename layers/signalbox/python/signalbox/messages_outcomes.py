@@ -9,9 +9,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signalbox import console_links, evidence, manifest_history
+from signalbox import console_links, costs, evidence, manifest_history
 from signalbox.decisions import GateDecision, Outcome, person
 from signalbox.evidence import ChampionMetrics
+from signalbox.jobs import Job, JobKind, JobName
 from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.manifest_sections import InferenceMode
 from signalbox.messages import Command, Kind, Link, Message, Section, section, subject
@@ -31,6 +32,7 @@ class Run:
     environment: str
     region: str
     manifest: ResolvedManifest | None
+    jobs: tuple[Job, ...] = ()
 
     @property
     def name(self) -> str:
@@ -41,7 +43,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Failure:
-    """What failed; `error` is a short name, `state` one of the state machine, `machine` its ARN."""
+    """What failed; `error` is a short name, `state` one of the state machine, `machine` its ARN.
+
+    `job` is known where the state ran one; `log` is what it printed last, fit to be shown.
+    """
 
     action_execution_id: str
     stage: str
@@ -49,6 +54,8 @@ class Failure:
     cause: str
     state: str = ""
     machine: str = ""
+    job: JobName | None = None
+    log: tuple[str, ...] = ()
 
 
 def end_key(action_execution_id: str) -> str:
@@ -65,41 +72,63 @@ def failed(run: Run, failure: Failure, champion: ChampionMetrics | None = None) 
     """A stage failed, or its model was refused by the quality rules."""
     if failure.error == REFUSED and run.manifest is not None:
         return _refused(run, run.manifest, failure, champion)
-    reason, job = readable_cause(failure.cause)
+    reason = readable_cause(failure.cause)
     said = _first_line(reason) or failure.error or "no cause was given"
     machine = failure.machine
     return _message(
         run,
         _Heading(Kind.FAILED, end_key(failure.action_execution_id), f"failed in {failure.stage}"),
         [f"{run.name} failed in stage {failure.stage}: {said}", _left_behind(run, failure.stage)],
-        sections=section("What failed", _facts(failure, reason, job)),
+        sections=[*section("What failed", _facts(failure, reason)), *_log(failure)],
         commands=[_retry(run, failure.stage), _logs(run)],
-        links=[console_links.machine_execution(run.region, machine)] if machine else [],
+        links=[
+            *([console_links.machine_execution(run.region, machine)] if machine else []),
+            *([console_links.job_log(run.region, failure.job)] if failure.job else []),
+        ],
     )
 
 
-def _facts(failure: Failure, reason: str, job: str) -> list[str]:
+def _facts(failure: Failure, reason: str) -> list[str]:
     facts = {
         "Stage": failure.stage,
         "State": failure.state,
         "Error": failure.error,
-        "Job": job,
+        "Job": failure.job.name if failure.job else "",
         "Cause": reason,
     }
     return [f"{name:<12}  {value}" for name, value in facts.items() if value]
 
 
-def readable_cause(cause: str) -> tuple[str, str]:
-    """The reason in a cause, and the job it is of: Step Functions gives the whole job as JSON.
+def _log(failure: Failure) -> list[Section]:
+    """What the job printed last; a script may print rows of its data, so no more than that."""
+    if failure.job is None:
+        return []
+    group = failure.job.kind.log_group
+    lines = list(failure.log) or ["(it printed nothing)"]
+    whole = f"The whole log: group {group}, streams {failure.job.name}/"
+    return section("The last lines of its log", [*lines, "", whole])
+
+
+def readable_cause(cause: str) -> str:
+    """The reason in a cause: of a job that failed, Step Functions gives the whole job as JSON.
 
     >>> readable_cause('{"TrainingJobName": "t-1", "FailureReason": "AlgorithmError: no rows"}')
-    ('AlgorithmError: no rows', 't-1')
+    'AlgorithmError: no rows'
     """
-    job, reason = _JOB.search(cause), _REASON.search(cause)
-    if job is None or reason is None:
-        return cause, ""
-    text = reason["reason"].replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
-    return text, job["name"]
+    reason = _REASON.search(cause)
+    if reason is None or failed_job(cause) is None:
+        return cause
+    return reason["reason"].replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+
+
+def failed_job(cause: str) -> JobName | None:
+    """The job in a cause, if it is one's description.
+
+    >>> failed_job('{"TrainingJobName": "t-1", "FailureReason": "AlgorithmError: no rows"}')
+    JobName(kind=<JobKind.TRAINING: 'Training'>, name='t-1')
+    """
+    found = _JOB.search(cause)
+    return JobName(JobKind(found["kind"]), found["name"]) if found else None
 
 
 def _refused(
@@ -172,9 +201,17 @@ def _result(manifest: ResolvedManifest, region: str) -> tuple[list[str], list[Co
         f"--region {region} predictions.out"
     )
     return (
-        [f"Its model serves at endpoint {endpoint}."],
+        [f"Its model serves at endpoint {endpoint}.{_running_cost(manifest)}"],
         [Command(purpose="Ask the endpoint", line=line)],
     )
+
+
+def _running_cost(manifest: ResolvedManifest) -> str:
+    """What an endpoint of instances costs while it stands; a serverless one only when asked."""
+    if manifest.workload.inference.mode is not InferenceMode.ENDPOINT:
+        return ""
+    plan = manifest.steps.inference
+    return f" While it stands it costs: {costs.hourly(plan.instance_type, plan.instance_count)}."
 
 
 def _predictions(manifest: ResolvedManifest) -> str:
@@ -240,7 +277,11 @@ def _message(
         environment=run.environment,
         subject=subject(title),
         summary=summary,
-        sections=[*(evidence.about(manifest) if manifest else []), *sections],
+        sections=[
+            *(evidence.about(manifest) if manifest else []),
+            *sections,
+            *evidence.spent(run.jobs),
+        ],
         commands=list(commands),
         links=[*_own_links(run), *links],
     )

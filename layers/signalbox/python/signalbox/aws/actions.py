@@ -28,6 +28,12 @@ class ActionRun:
     error: str = ""
     output: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def machine(self) -> str:
+        """ARN of the state machine's execution that the action started; empty for other actions."""
+        is_machine = self.external_id.startswith("arn:") and ":execution:" in self.external_id
+        return self.external_id if is_machine else ""
+
 
 def of_execution(pipeline: str, execution_id: str) -> tuple[ActionRun, ...]:
     """The actions of an execution, oldest first; raises EventError when there is none."""

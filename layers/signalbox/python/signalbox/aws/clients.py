@@ -8,6 +8,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
+    from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -51,6 +52,12 @@ def stepfunctions() -> "SFNClient":
 
 
 @cache
+def logs() -> "CloudWatchLogsClient":
+    """The CloudWatch Logs client of this process; only the failures of jobs need one."""
+    return boto3.client("logs", config=CONFIG)
+
+
+@cache
 def secretsmanager() -> "SecretsManagerClient":
     """The Secrets Manager client of this process."""
     return boto3.client("secretsmanager", config=CONFIG)
@@ -58,5 +65,5 @@ def secretsmanager() -> "SecretsManagerClient":
 
 def forget() -> None:
     """Drop the clients, so that the next use makes them for another account or endpoint."""
-    for client in (s3, codepipeline, sagemaker, sns, stepfunctions, secretsmanager):
+    for client in (s3, codepipeline, sagemaker, sns, stepfunctions, logs, secretsmanager):
         client.cache_clear()

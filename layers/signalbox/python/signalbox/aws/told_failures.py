@@ -5,21 +5,24 @@ four lead to the same action, and so to the same message.
 """
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 
 from signalbox import messages_outcomes
-from signalbox.aws import machine_failures, messages, run_records
+from signalbox.aws import job_history, job_logs, machine_failures, messages, run_records
 from signalbox.aws.actions import ActionRun
 from signalbox.aws.machine_failures import EndedExecution
 from signalbox.aws.messages import Channel
 from signalbox.aws.run_records import RunRecord
 from signalbox.decisions import GateDecision
+from signalbox.delivery import Standing
+from signalbox.jobs import Job, JobName
 from signalbox.messages_outcomes import Failure, Run
 
 
 def tell(record: RunRecord, action: ActionRun, channel: Channel) -> str:
     """A failed action that is no gate."""
-    is_machine = action.external_id.startswith("arn:") and ":execution:" in action.external_id
-    ended = machine_failures.describe(action.external_id) if is_machine else None
+    ended = machine_failures.describe(action.machine) if action.machine else None
     if ended is not None:
         return _tell(record, _of_machine(action.id, action.stage, ended), channel)
     error, _, cause = action.error.partition(": ")
@@ -40,10 +43,30 @@ def _of_machine(key: str, stage: str, ended: EndedExecution) -> Failure:
 
 
 def _tell(record: RunRecord, failure: Failure, channel: Channel) -> str:
+    key = messages_outcomes.end_key(failure.action_execution_id)
+    if messages.is_sent(channel, record.id, key):  # three of a failure's four events end here
+        return Standing.SENT
+    run = _run(record, channel)
+    failure = _with_log(failure, run.jobs)
     champion = run_records.champion(record.manifest, "refused") if record.manifest else None
-    return messages.tell(
-        messages_outcomes.failed(_run(record, channel), failure, champion), channel
-    )
+    return messages.tell(messages_outcomes.failed(run, failure, champion), channel)
+
+
+def _with_log(failure: Failure, jobs: Iterable[Job]) -> Failure:
+    """The failure with its job and what that printed last.
+
+    A job that ran out of time, or whose execution was stopped, is not in the cause: then it is
+    the job of the state that failed.
+    """
+    job = messages_outcomes.failed_job(failure.cause) or _of_state(failure.state, jobs)
+    if job is None or failure.error == messages_outcomes.REFUSED:
+        return failure
+    return replace(failure, job=job, log=tuple(job_logs.last_lines(job)))
+
+
+def _of_state(state: str, jobs: Iterable[Job]) -> JobName | None:
+    failed = [job.named for job in jobs if job.state == state and not job.is_completed]
+    return failed[-1] if failed else None
 
 
 def tell_gate(record: RunRecord, decision: GateDecision, channel: Channel) -> str:
@@ -64,6 +87,7 @@ def _run(record: RunRecord, channel: Channel) -> Run:
         environment=channel.environment,
         region=channel.region,
         manifest=record.manifest,
+        jobs=job_history.of_actions(record.actions),
     )
 
 
