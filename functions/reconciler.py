@@ -81,7 +81,7 @@ def _hosting_findings(
     deployed = {d.run_id for record in found.records.values() for d in record}
     referenced = {version.run_id for version in versions} | set(asked) | deployed
     old = hosting.old_runs(survey_hosting.run_ids(bucket), referenced, now)
-    yield from hosting.run_findings(survey_hosting.sizes(bucket, old))
+    yield from hosting.run_findings(survey_hosting.sizes(bucket, old), bucket)
 
 
 def _policy() -> Policy:

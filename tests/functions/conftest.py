@@ -24,6 +24,7 @@ from functions import (
     create_schema,
     data_intake,
     promotion_handler,
+    reconciler,
     update_schema,
     webhook_sender,
 )
@@ -50,6 +51,8 @@ ENVIRONMENT = {
     "TWO_PERSON_RULE": "false",
     "WEBHOOK_KIND": "generic",
     "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-a1B2c3",
+    "TRAINING_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:training",
+    "INFERENCE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:inference",
     "IMAGE_URI": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
 }
 
@@ -179,6 +182,8 @@ class FakeMachines:
 
     def _answer(self, model: Any, params: dict[str, Any], **_: object) -> Any:
         request = json.loads(params["body"])
+        if model.name == "ListExecutions":
+            return _ok({"executions": self._of(request["stateMachineArn"])})
         arn = request["executionArn"]
         if arn not in self.ended:
             return _error(400, "ExecutionDoesNotExist", "no such execution")
@@ -188,6 +193,14 @@ class FakeMachines:
             return _ok({"events": self.tasks.get(arn, [])})
         entered = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Train"}}
         return _ok({"events": [{"type": "ExecutionFailed"}, {"type": "TaskFailed"}, entered]})
+
+    def _of(self, machine: str) -> list[dict[str, Any]]:
+        """The machine's executions, as a list shows them."""
+        return [
+            {"name": arn.rpartition(":")[2], **found}
+            for arn, found in self.ended.items()
+            if found.get("stateMachineArn") == machine
+        ]
 
 
 def _ok(parsed: dict[str, Any]) -> Any:
@@ -350,6 +363,7 @@ def _forget() -> None:
         approval_notifier,
         data_intake,
         promotion_handler,
+        reconciler,
         update_schema,
         webhook_sender,
     ):

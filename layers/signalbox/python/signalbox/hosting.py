@@ -151,7 +151,7 @@ def _idle_endpoints(
         yield Finding(
             "endpoint",
             f"unused endpoint {endpoint.name}",
-            f"endpoint {endpoint.name} is in no serving record: {price}. Delete it with "
+            f"endpoint {endpoint.name} is in no serving record: {price}",
             f"aws sagemaker delete-endpoint --endpoint-name {endpoint.name}",
         )
 
@@ -179,7 +179,7 @@ def _unused(
             yield Finding(
                 what,
                 f"unused {what} {thing.name}",
-                f"{what} {thing.name} is used by nothing and costs nothing. Delete it with "
+                f"{what} {thing.name} is used by nothing and costs nothing",
                 f"aws sagemaker {verb} {thing.name}",
             )
 
@@ -254,15 +254,15 @@ def old_runs(run_ids: Iterable[str], referenced: set[str], now: datetime) -> lis
     )
 
 
-def run_findings(sizes: Mapping[str, int]) -> list[Finding]:
+def run_findings(sizes: Mapping[str, int], bucket: str) -> list[Finding]:
     """Old runs by how many bytes they keep."""
     return [
         Finding(
             "run",
             f"unused run {run_id}",
             f"run {run_id} is referred to by nothing and keeps {size_bytes / 1e9:.3f} GB: about "
-            f"{size_bytes / 1e9 * USD_PER_GB_MONTH:.4f} USD a month. Delete it with "
-            f"aws s3 rm --recursive under runs/{run_id}/",
+            f"{size_bytes / 1e9 * USD_PER_GB_MONTH:.4f} USD a month",
+            f"aws s3 rm --recursive s3://{bucket}/runs/{run_id}/",
         )
         for run_id, size_bytes in sorted(sizes.items())
     ]

@@ -7,11 +7,12 @@ import hashlib
 from collections.abc import Sequence
 from datetime import date
 
-from signalbox.messages import Kind, Message, Section, section, subject
+from signalbox.messages import Command, Kind, Message, Section, section, subject
 from signalbox.reconciliation import Finding
 
 # Claims lie under runs/<run id>/messages/; this is no run, and no run can have the name.
 RECONCILER = "reconciler"
+_SHOWN_COMMANDS = 20
 _TITLES = {
     "endpoint": "Endpoints",
     "endpoint configuration": "Endpoint configurations",
@@ -44,9 +45,17 @@ def found(findings: Sequence[Finding], environment: str, day: date) -> Message:
             "You are told of each once. Nothing was deleted.",
         ],
         sections=_sections(findings),
-        commands=[],
+        commands=_commands(findings),
         links=[],
     )
+
+
+def _commands(findings: Sequence[Finding]) -> list[Command]:
+    able = [finding for finding in sorted(findings) if finding.command]
+    return [
+        Command(purpose=f"Delete {finding.key.removeprefix('unused ')}", line=finding.command)
+        for finding in able[:_SHOWN_COMMANDS]
+    ]
 
 
 def _sections(findings: Sequence[Finding]) -> list[Section]:

@@ -87,6 +87,8 @@ class Finding:
     kind: str
     key: str
     sentence: str
+    command: str = ""
+    """The line that puts it right, where there is one."""
 
 
 def rule_on_gate(waiting: WaitingGate, now: datetime) -> Ruling | None:
