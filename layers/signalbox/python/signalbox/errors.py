@@ -12,6 +12,9 @@ SignalboxError
 ├── ObjectTooLargeError       an S3 object is above the bound its reader set
 ├── WriteContendedError       a document kept changing under a bounded number of attempts
 ├── RunCollisionError         another pipeline execution owns the run id
+├── ServingRecordError        the record of an endpoint cannot be read
+├── ProbeFailed              an endpoint answered known rows otherwise than the evaluation
+├── ProbeInvalid             the probe files of an evaluation cannot be used
 ├── ModelVersionMissingError  no model version was registered where one is needed
 ├── ModelVersionRejected      somebody rejected the model version in the registry
 ├── ModelMissing             the training completed and left no model
@@ -90,6 +93,18 @@ class WriteContendedError(SignalboxError):
 
 class RunCollisionError(SignalboxError):
     """Two pipeline executions came to the same run id."""
+
+
+class ServingRecordError(SignalboxError):
+    """What lies at the place of a serving record is none."""
+
+
+class ProbeFailed(SignalboxError):
+    """An endpoint does not answer known rows as the evaluation did; it gets no traffic."""
+
+
+class ProbeInvalid(SignalboxError):
+    """What the evaluation left as a probe cannot be sent or compared."""
 
 
 class ModelVersionMissingError(SignalboxError):
