@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from signalbox import costs, hosting, naming, observability, reconciliation, settings
+from signalbox import costs, events, hosting, naming, observability, reconciliation, settings
 from signalbox.aws import repairs, survey, survey_hosting
 from signalbox.aws.messages import Channel
 from signalbox.aws.survey import Policy
+from signalbox.errors import EventError
 from signalbox.gates import Gate
 from signalbox.reconciliation import Finding, Version
 
@@ -22,7 +23,8 @@ logger = observability.logger("reconciler")
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Compare everything once; raises on failure, so that the schedule runs it again."""
-    del event
+    if events.kind_of(event) != events.TIMED:
+        raise EventError("only its schedule wakes the reconciler")
     done = reconcile(datetime.now(UTC), owner=str(getattr(context, "aws_request_id", "")))
     logger.info("reconciled", extra=done)
     return done
@@ -35,7 +37,8 @@ def reconcile(now: datetime, *, owner: str) -> dict[str, Any]:
     versions = list(survey.versions(_prefix()))
     gates = _decide_gates(waiting, now)
     runs = _write_ends(ends)
-    followed = [repairs.follow(version.arn) for version in reconciliation.to_follow(versions, now)]
+    due = reconciliation.to_follow(versions, now)
+    followed = [f"{version.arn}: {repairs.follow(version.arn)}" for version in due]
     asked = [gate.waiting.run_id for gate in waiting]
     findings = [
         *(f for gate in waiting for f in reconciliation.gate_findings(gate.waiting)),
@@ -78,7 +81,7 @@ def _hosting_findings(
     found = survey_hosting.read(_prefix(), bucket)
     yield from hosting.unlike_the_record(found)
     yield from hosting.left_over(found, now, costs.USD_PER_HOUR)
-    deployed = {d.run_id for record in found.records.values() for d in record}
+    deployed = {d.run_id for record in found.records.values() for d in record.deployments}
     referenced = {version.run_id for version in versions} | set(asked) | deployed
     old = hosting.old_runs(survey_hosting.run_ids(bucket), referenced, now)
     yield from hosting.run_findings(survey_hosting.sizes(bucket, old), bucket)

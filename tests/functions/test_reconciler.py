@@ -10,6 +10,7 @@ import pytest
 from functions import reconciler, record_outcome
 from signalbox import settings
 from signalbox.aws import survey_hosting
+from signalbox.errors import EventError
 from tests.functions import gate_stories as stories
 from tests.functions import intake_world
 from tests.functions.conftest import WORKFLOW
@@ -141,10 +142,19 @@ def test_a_schedule_s_event_is_understood(world, workload, author):
     assert set(found) == {"gates", "runs", "promotions", "findings", "told"}
 
 
+def test_nothing_but_its_schedule_wakes_it(world):
+    with pytest.raises(EventError, match="only its schedule"):
+        reconciler.handler(world.event("promotion_handler"), None)
+
+
 def test_an_approved_version_is_followed_each_time(world, version):
     stories.decide_in_registry(world, version, "Approved", "good")
 
-    assert reconcile(world)["promotions"] == reconcile(world)["promotions"] == ["no promotion"]
+    assert (
+        reconcile(world)["promotions"]
+        == reconcile(world)["promotions"]
+        == [f"{version}: no promotion"]
+    )
 
 
 def leave_an_endpoint(world: Any, name: str = "signalbox-dev-forgotten") -> None:
@@ -205,6 +215,9 @@ def test_what_the_serving_record_names_is_never_told(world, workload, author, la
     world.pipeline.gate_status = "Succeeded"
     leave_an_endpoint(world, "signalbox-dev-diabetes")
     entry = {
+        "key": "one",
+        "at": "2026-11-21T09:00:00Z",
+        "version": 1,
         "status": "serving",
         "endpointConfig": "signalbox-dev-diabetes",
         "model": "signalbox-dev-diabetes",

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox import hosting
-from signalbox.hosting import Config, Deployment, Endpoint, Hosting, Named
+from signalbox.hosting import Config, Endpoint, Hosting, Named
+from signalbox.serving import Deployment, DeploymentStatus, ServingRecord
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
@@ -16,7 +17,20 @@ PRICES = {"ml.m5.large": 0.115}
 
 
 def deployed(config: str, model: str, status: str = "serving") -> Deployment:
-    return Deployment(status, "arn:v/3", config, model, "r")
+    return Deployment(
+        key=config,
+        at="2026-11-01T00:00:00Z",
+        run_id="r",
+        model_package_arn="arn:v/3",
+        version=3,
+        endpoint_config=config,
+        model=model,
+        status=DeploymentStatus(status),
+    )
+
+
+def record(*deployments: Deployment) -> ServingRecord:
+    return ServingRecord(endpoint="e", deployments=list(deployments))
 
 
 def world(**changes: object) -> Hosting:
@@ -29,7 +43,7 @@ def world(**changes: object) -> Hosting:
         },
         "configs": tuple(Named(name, LONG_AGO) for name in ("c1", "c2", "c3")),
         "models": tuple(Named(name, LONG_AGO) for name in ("m1", "m2", "m3")),
-        "records": {"e": (deployed("c1", "m1", "superseded"), deployed("c2", "m2"))},
+        "records": {"e": record(deployed("c1", "m1", "superseded"), deployed("c2", "m2"))},
     }
     return Hosting(**(facts | changes))  # type: ignore[arg-type]
 
@@ -100,7 +114,7 @@ def test_nothing_that_a_record_or_a_live_endpoint_names_is_ever_left_over(
         described={c: Config(c, (f"m{c[1]}",)) for c in listed | {live}},
         configs=tuple(Named(name, LONG_AGO) for name in sorted(listed)),
         models=tuple(Named(f"m{name[1]}", LONG_AGO) for name in sorted(listed)),
-        records={"e": tuple(deployed(c, f"m{c[1]}") for c in sorted(recorded))},
+        records={"e": record(*(deployed(c, f"m{c[1]}") for c in sorted(recorded)))},
     )
 
     found = keys(hosting.left_over(facts, NOW, PRICES)) - {"unused endpoint e"}
@@ -136,16 +150,6 @@ def test_a_record_whose_endpoint_is_gone_is_told():
     (finding,) = hosting.unlike_the_record(world(endpoints=()))
 
     assert finding.key == "gone e c2"
-
-
-def test_a_record_is_read_as_far_as_it_can_be():
-    entry = {"status": "serving", "modelPackageArn": "v", "endpointConfig": "c", "model": "m"}
-
-    assert hosting.deployments({"deployments": [entry, 7]}) == (
-        Deployment("serving", "v", "c", "m", ""),
-    )
-    assert hosting.deployments({"deployments": None}) == ()
-    assert hosting.deployments([]) == ()
 
 
 def test_only_old_runs_that_nothing_names_are_told():

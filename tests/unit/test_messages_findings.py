@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from signalbox import hosting, messages_findings
-from signalbox.hosting import Config, Deployment, Endpoint, Hosting, Named
+from signalbox.hosting import Config, Endpoint, Hosting, Named
 from signalbox.messages_text import to_text
 from signalbox.reconciliation import Finding, Version, pending_findings
+from signalbox.serving import Deployment, DeploymentStatus, ServingRecord
 
 GOLDEN = Path(__file__).parent / "golden" / "findings.txt"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+VERSION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/3"
 DAY = date(2026, 11, 21)
 
 
@@ -21,12 +23,16 @@ def findings() -> list[Finding]:
     """A bit of everything, as the rules find it."""
     long_ago = NOW - timedelta(days=30)
     serving = Deployment(
-        "serving",
-        "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/3",
-        "signalbox-dev-config-261120-101500-a1b2c3-1-0",
-        "signalbox-dev-model-261120-101500-a1b2c3-1-0",
-        "261120-101500-a1b2c3",
+        key="k",
+        at="2026-11-20T10:15:00Z",
+        run_id="261120-101500-a1b2c3",
+        model_package_arn=VERSION,
+        version=3,
+        endpoint_config="signalbox-dev-config-261120-101500-a1b2c3-1-0",
+        model="signalbox-dev-model-261120-101500-a1b2c3-1-0",
+        status=DeploymentStatus.SERVING,
     )
+    record = ServingRecord(endpoint="signalbox-dev-diabetes", deployments=[serving])
     facts = Hosting(
         endpoints=(
             Endpoint("signalbox-dev-diabetes", "InService", "by-hand", long_ago),
@@ -35,9 +41,9 @@ def findings() -> list[Finding]:
         described={"probe": Config("probe", ("m",), (("ml.m5.large", 1),))},
         configs=(Named("signalbox-dev-config-261001-101500-a1b2c3-1-0", long_ago),),
         models=(),
-        records={"signalbox-dev-diabetes": (serving,)},
+        records={"signalbox-dev-diabetes": record},
     )
-    pending = Version(serving.version_arn.replace("/3", "/2"), "PendingManualApproval", long_ago)
+    pending = Version(VERSION.replace("/3", "/2"), "PendingManualApproval", long_ago)
     return [
         *hosting.unlike_the_record(facts),
         *hosting.left_over(facts, NOW, {"ml.m5.large": 0.115}),

@@ -156,10 +156,10 @@ def _keep_an_example(manifest) -> None:
     _EXAMPLE[:] = [manifest]
 
 
-def test_only_approved_versions_are_followed_the_oldest_decision_first():
-    young, old = version(days=1), version(days=6)
+def test_only_decided_versions_are_followed_the_oldest_decision_first():
+    young, old = version("Rejected", days=1), version(days=6)
     others = [
-        version("Rejected"),
+        version(is_promoted=True),
         version("PendingManualApproval"),
         version(is_rolled_back=True),
         version(days=8),

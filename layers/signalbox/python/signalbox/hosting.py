@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pydantic import JsonValue
-
-from signalbox.json_documents import JsonObject
+from signalbox import serving
 from signalbox.reconciliation import Finding
+from signalbox.serving import Deployment, ServingRecord
 
 HOURS_PER_MONTH = 730
 # "Amazon S3 pricing", S3 Standard, US East (N. Virginia), first 50 TB, read 2026-11-21.
@@ -21,17 +20,6 @@ USD_PER_GB_MONTH = 0.023
 SETTLED = timedelta(days=1)
 RUN_KEPT = timedelta(days=90)
 _BROKEN = ("Failed", "UpdateRollbackFailed", "OutOfService")
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """One entry of an endpoint's serving record."""
-
-    status: str
-    version_arn: str
-    config: str
-    model: str
-    run_id: str
 
 
 @dataclass(frozen=True)
@@ -68,50 +56,28 @@ class Hosting:
     """Everything that hosts models in one environment.
 
     `described` has the configurations that something refers to, `records` the serving records by
-    endpoint, oldest deployment first.
+    endpoint.
     """
 
     endpoints: tuple[Endpoint, ...]
     described: Mapping[str, Config]
     configs: tuple[Named, ...]
     models: tuple[Named, ...]
-    records: Mapping[str, tuple[Deployment, ...]]
+    records: Mapping[str, ServingRecord]
     is_whole: bool = True
     """False when a list was cut: then nothing can be said to be left over."""
 
 
-def deployments(record: JsonValue) -> tuple[Deployment, ...]:
-    """The deployments in an endpoint's serving record, oldest first."""
-    listed = record.get("deployments") if isinstance(record, dict) else None
-    entries = listed if isinstance(listed, list) else []
-    return tuple(_deployment(entry) for entry in entries if isinstance(entry, dict))
-
-
-def _deployment(entry: JsonObject) -> Deployment:
-    def text(name: str) -> str:
-        return str(entry.get(name) or "")
-
-    return Deployment(
-        status=text("status"),
-        version_arn=text("modelPackageArn"),
-        config=text("endpointConfig"),
-        model=text("model"),
-        run_id=text("runId"),
-    )
-
-
-def serving(record: Iterable[Deployment]) -> Deployment | None:
-    """The deployment that serves, by the record."""
-    return next((d for d in reversed(tuple(record)) if d.status == "serving"), None)
-
-
 def referenced_configs(
-    endpoints: Iterable[Endpoint], records: Mapping[str, Iterable[Deployment]]
+    endpoints: Iterable[Endpoint], records: Mapping[str, ServingRecord]
 ) -> set[str]:
     """Names of configurations that an endpoint or a serving record refers to."""
     live = {name for e in endpoints for name in (e.config, e.pending_config) if name}
-    recorded = {d.config for record in records.values() for d in record if d.config}
-    return live | recorded
+    return live | {d.endpoint_config for d in _deployments(records) if d.endpoint_config}
+
+
+def _deployments(records: Mapping[str, ServingRecord]) -> Iterator[Deployment]:
+    return (deployment for record in records.values() for deployment in record.deployments)
 
 
 def referenced_models(hosting: Hosting) -> set[str]:
@@ -120,8 +86,7 @@ def referenced_models(hosting: Hosting) -> set[str]:
     used = {
         m for name in configs if name in hosting.described for m in hosting.described[name].models
     }
-    recorded = {d.model for record in hosting.records.values() for d in record if d.model}
-    return used | recorded
+    return used | {d.model for d in _deployments(hosting.records) if d.model}
 
 
 def left_over(hosting: Hosting, now: datetime, usd_per_hour: Mapping[str, float]) -> list[Finding]:
@@ -144,7 +109,7 @@ def _idle_endpoints(
     hosting: Hosting, now: datetime, usd_per_hour: Mapping[str, float]
 ) -> Iterator[Finding]:
     for endpoint in hosting.endpoints:
-        if hosting.records.get(endpoint.name) or now - endpoint.created_at < SETTLED:
+        if endpoint.name in hosting.records or now - endpoint.created_at < SETTLED:
             continue
         cost = monthly_usd(hosting.described.get(endpoint.config), usd_per_hour)
         price = "of unknown price" if cost is None else f"about {cost:,.2f} USD a month"
@@ -192,13 +157,13 @@ def unlike_the_record(hosting: Hosting) -> list[Finding]:
         if endpoint.status in _BROKEN:
             found.append(_broken(endpoint))
     for name, record in hosting.records.items():
-        current = serving(record)
+        current = serving.serving(record)
         if current is None or (name not in by_name and not hosting.is_whole):
             continue
         live = by_name.get(name)
         if live is None:
             found.append(_gone(name, current))
-        elif live.status == "InService" and live.config != current.config:
+        elif live.status == "InService" and live.config != current.endpoint_config:
             found.append(_other(live, current))
     return found
 
@@ -216,19 +181,19 @@ def _broken(endpoint: Endpoint) -> Finding:
 def _gone(name: str, current: Deployment) -> Finding:
     return Finding(
         "endpoint",
-        f"gone {name} {current.config}",
-        f"endpoint {name} should serve {current.version_arn or current.config} and is not there. "
-        "Release its workload again, or promote the version again",
+        f"gone {name} {current.endpoint_config}",
+        f"endpoint {name} should serve {current.model_package_arn} and is not there. Release its "
+        "workload again, or promote the version again",
     )
 
 
 def _other(endpoint: Endpoint, current: Deployment) -> Finding:
     return Finding(
         "endpoint",
-        f"other {endpoint.name} {endpoint.config} {current.config}",
+        f"other {endpoint.name} {endpoint.config} {current.endpoint_config}",
         f"endpoint {endpoint.name} serves configuration {endpoint.config}, and its record says "
-        f"{current.config} ({current.version_arn}): somebody changed it by hand, or an update was "
-        "taken back",
+        f"{current.endpoint_config} ({current.model_package_arn}): somebody changed it by hand, or "
+        "an update was taken back",
     )
 
 

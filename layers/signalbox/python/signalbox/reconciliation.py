@@ -21,6 +21,7 @@ LATE = timedelta(minutes=15)
 GRACE = timedelta(minutes=30)
 # A decision in the registry that nothing has followed for longer than this is a person's business.
 FOLLOWED_FOR = timedelta(days=7)
+FOLLOWED_AT_ONCE = 50
 ENDINGS = ("succeeded", "registered", "refused", "failed", "rolled-back")
 _TEXT_LIMIT = 2000
 
@@ -148,19 +149,21 @@ def _ending_of(ended: EndedMachine) -> str | None:
 
 
 def to_follow(versions: Iterable[Version], now: datetime) -> list[Version]:
-    """Approved versions whose promotion is to be seen to, the oldest decision first.
+    """Decided versions whose promotion is to be begun or stopped, the oldest decision first.
 
     Following is idempotent, so a version that is under way or done is among them: what has become
-    of it is known by the one who follows.
+    of it is known by the one who follows. Those that came from another environment are its own
+    promotion's business there.
     """
     due = [
         version
         for version in versions
-        if version.approval == "Approved"
+        if version.approval in ("Approved", "Rejected")
         and not version.is_rolled_back
+        and not version.is_promoted
         and now - version.changed_at <= FOLLOWED_FOR
     ]
-    return sorted(due, key=lambda version: (version.changed_at, version.arn))
+    return sorted(due, key=lambda version: (version.changed_at, version.arn))[-FOLLOWED_AT_ONCE:]
 
 
 def gate_findings(waiting: WaitingGate) -> list[Finding]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from signalbox import hosting, json_documents, naming
-from signalbox.aws import clients, storage
-from signalbox.errors import ObjectMissingError
-from signalbox.hosting import Config, Deployment, Endpoint, Hosting, Named
+from signalbox import hosting, naming
+from signalbox.aws import clients, serving
+from signalbox.hosting import Config, Endpoint, Hosting, Named
+from signalbox.serving import ServingRecord
 
 LISTED = 500
 RECORDS = "endpoints/"
@@ -96,7 +96,7 @@ def _unless_gone(describe: Any) -> Any:
         raise
 
 
-def _records(bucket: str) -> Mapping[str, tuple[Deployment, ...]]:
+def _records(bucket: str) -> Mapping[str, ServingRecord]:
     """The serving records by endpoint."""
     pages = (
         clients.s3()
@@ -104,19 +104,10 @@ def _records(bucket: str) -> Mapping[str, tuple[Deployment, ...]]:
         .paginate(Bucket=bucket, Prefix=RECORDS, PaginationConfig={"MaxItems": LISTED})
     )
     keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
-    named = {
-        key.removeprefix(RECORDS).removesuffix(".json"): key
-        for key in keys
-        if key.endswith(".json")
-    }
-    return {name: _record(bucket, key) for name, key in named.items()}
-
-
-def _record(bucket: str, key: str) -> tuple[Deployment, ...]:
-    try:
-        return hosting.deployments(json_documents.parse(storage.read(bucket, key).content))
-    except ObjectMissingError:
-        return ()
+    named = (
+        key.removeprefix(RECORDS).removesuffix(".json") for key in keys if key.endswith(".json")
+    )
+    return {name: serving.read(bucket, name) for name in named}
 
 
 def run_ids(bucket: str) -> list[str]:
