@@ -16,7 +16,7 @@ from signalbox_cli.runs import RunView, find_run
 from signalbox_cli.sample_data import export
 from signalbox_cli.upload_decisions import await_decision
 from signalbox_cli.uploading import upload
-from tests.scenarios import exercise_doors, exercise_mishaps, stories
+from tests.scenarios import exercise_doors, exercise_mishaps, exercise_reconciler, stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
 _AUTOMATIC = dict.fromkeys(("uploadSourceData", "approveModel", "uploadInferenceData"), "automatic")
@@ -32,6 +32,7 @@ def walk_every_path(served: Laptop) -> None:
         _succeeds(served, {**options, "inference": {**options["inference"], "mode": mode}})
     exercise_mishaps.walk(served, diabetes_files(), options)
     exercise_doors.walk(served)
+    exercise_reconciler.walk(served)
 
 
 def diabetes_files() -> dict[str, str]:

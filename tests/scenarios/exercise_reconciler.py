@@ -1,0 +1,78 @@
+"""What the reconciler and its schedule do, once each on a laptop of its own."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from signalbox_cli.runs import RunView, read_run
+from tests.scenarios import stories
+from tests.scenarios.conftest import REPOSITORY, Laptop
+
+EVENT = (REPOSITORY / "events" / "reconciler.json").read_bytes()
+# What wakes approval_notifier at a gate, and what makes it look again.
+GATE_RULES = ("gate-changed", "remind")
+
+
+def reconcile(served: Laptop) -> dict[str, Any]:
+    """One run of the reconciler, now."""
+    answer = served.target.client("lambda").invoke(
+        FunctionName=f"{served.target.prefix}-reconciler", Payload=EVENT
+    )
+    found: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, found
+    return found
+
+
+@contextmanager
+def lost(served: Laptop, *rules: str) -> Iterator[None]:
+    """For a while the events of some rules reach nobody."""
+    events, prefix = served.target.client("events"), served.target.prefix
+    for rule in rules:
+        events.disable_rule(Name=f"{prefix}-{rule}")
+    try:
+        yield
+    finally:
+        for rule in rules:
+            events.enable_rule(Name=f"{prefix}-{rule}")
+
+
+def finish(served: Laptop, execution_id: str) -> RunView:
+    """The run at its end, with nobody but the reconciler to open its gates."""
+    for gate in ("UploadSourceData", "ApproveModel", "UploadInferenceData"):
+        run = stories.await_stage(served, execution_id, gate)
+        assert read_run(served.target, execution_id).waiting_gate == gate, run
+        assert any(found.startswith(gate) for found in reconcile(served)["gates"])
+    return stories.await_end(served, execution_id)
+
+
+def walk(served: Laptop) -> None:
+    """Gates without events, an aborted machine's end, findings, a schedule that cannot call."""
+    with lost(served, *GATE_RULES):
+        execution_id = stories.start(served, stories.smallest())
+        assert finish(served, execution_id).status == "Succeeded"
+    _leave_something_to_find(served)
+    assert reconcile(served)["told"] > 0
+    assert reconcile(served)["told"] == 0
+    _break_the_schedule(served)
+
+
+def _leave_something_to_find(served: Laptop) -> None:
+    """A run of long ago, and a serving record of an endpoint that is gone."""
+    bucket, s3 = served.target.wiring().workflow_bucket, served.target.client("s3")
+    s3.put_object(Bucket=bucket, Key="runs/250101-000000-aaaaaa/x", Body=b"x")
+    record = {"schemaVersion": "1", "endpoint": "exercise", "deployments": []}
+    s3.put_object(Bucket=bucket, Key="endpoints/exercise.json", Body=json.dumps(record).encode())
+
+
+def _break_the_schedule(served: Laptop) -> None:
+    """What a schedule cannot deliver goes to the dead-letter queue, by the schedule's role."""
+    scheduler, name = served.target.client("scheduler"), f"{served.target.prefix}-reconcile"
+    found = scheduler.get_schedule(Name=name, GroupName="default")
+    kept = ("FlexibleTimeWindow", "GroupName", "Name", "ScheduleExpression", "State", "Target")
+    before = {key: found[key] for key in kept}
+    broken = {**before, "ScheduleExpression": "rate(5 minutes)"}
+    scheduler.update_schedule(**{**broken, "Target": {**found["Target"], "Input": "no JSON"}})
+    while stories.await_dead_letter(served) != "no JSON":
+        continue
+    scheduler.update_schedule(**before)
