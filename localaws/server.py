@@ -23,6 +23,7 @@ MODULES = (
     "localaws.inbox",
     "localaws.events",
     "localaws.schedules",
+    "localaws.percentiles",
     "localaws.machines",
     "localaws.sagemaker_api",
     "localaws.endpoints",
