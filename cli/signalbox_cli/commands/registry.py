@@ -54,14 +54,14 @@ def _row(one: Standing) -> tuple[str, ...]:
 @click.argument("version")
 @click.option(
     "--to",
-    "environment",
+    "destination",
     required=True,
     type=click.Choice(ENVIRONMENTS),
     help="The environment; the promotion path must lead there.",
 )
 @click.option("--no-wait", is_flag=True, help="Start it and come back at once.")
 @with_session
-def promote_command(session: Session, version: str, environment: str, no_wait: bool) -> None:
+def promote_command(session: Session, version: str, destination: str, no_wait: bool) -> None:
     """Take VERSION (WORKLOAD/NUMBER, NUMBER or ARN), exactly that one, to an environment.
 
     An approval promotes by itself along the whole path; this starts it by hand for one target, to
@@ -75,10 +75,10 @@ def promote_command(session: Session, version: str, environment: str, no_wait: b
     signalbox promote diabetes/3 --to prod --no-wait
     """
     found = named_version(session.target, version)
-    promoting.check(session.target, found, environment)
-    started = promoting.start(session.target, found, environment)
+    promoting.check(session.target, found, destination)
+    started = promoting.start(session.target, found, destination)
     verb = "Promoting" if started.is_new else "Already under way:"
-    session.output.say(f"{verb} {found.name} to {environment}")
+    session.output.say(f"{verb} {found.name} to {destination}")
     session.output.note(f"[dim]{escape(started.execution)}[/dim]")
     if no_wait:
         session.output.result(started.document("RUNNING"))
@@ -86,7 +86,7 @@ def promote_command(session: Session, version: str, environment: str, no_wait: b
         return
     promoting.follow(session.target, started, lambda line: session.output.note(escape(line)))
     session.output.result(started.document("SUCCEEDED"))
-    session.output.say(f"{found.name} is in {environment}")
+    session.output.say(f"{found.name} is in {destination}")
 
 
 @click.command("predict", short_help="Ask a live endpoint for predictions.")
