@@ -28,13 +28,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     judge it by.
     """
     request = read(JudgementRequest, event)
-    _check_model(request.model_data_url)
+    artifact = _check_model(request.model_data_url)
     champion = _champion(request.champion)
     outcome = verdict.judge(
         _challenger(request), _rules(request), champion=champion, draw=_chance()
     )
     logger.info("judged", extra={"run_id": request.run_id, "accepted": outcome.accepted})
-    return _answer(outcome, champion, request.evaluation_uri)
+    return {**_answer(outcome, champion, request.evaluation_uri), "artifact": artifact}
 
 
 def _chance() -> Any:
@@ -89,7 +89,8 @@ def _answer(outcome: Verdict, champion: Champion | None, evaluation_uri: str) ->
     }
 
 
-def _check_model(uri: str) -> None:
+def _check_model(uri: str) -> JsonObject:
+    """Which object version is judged, so that exactly this one can be told from any other later."""
     try:
         found = storage.beginning(
             *naming.split_s3_uri(uri), length_bytes=model_archive.LOOKED_INTO_BYTES
@@ -97,3 +98,4 @@ def _check_model(uri: str) -> None:
     except ObjectMissingError:
         raise model_archive.no_model(uri) from None
     model_archive.check_model(uri, found.content, is_whole=found.is_whole)
+    return {"version": found.version_id, "etag": found.etag, "bytes": str(found.size_bytes)}

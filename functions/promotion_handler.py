@@ -1,13 +1,15 @@
-"""EventBridge, a version in the model registry was decided: the gate that waits for it follows.
+"""EventBridge, a version in the model registry was decided: its gate and its promotion follow.
 
 Reads the version as it is now, not as the event says: events come late, twice and out of order.
 """
 
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from signalbox import decisions, naming, observability, settings
-from signalbox.aws import model_gate, registry, runs
+from signalbox.aws import model_gate, promotions, registry, runs
+from signalbox.aws.promotions import Environment
 from signalbox.aws.registry import ModelVersion
 from signalbox.errors import ObjectMissingError
 from signalbox.events import ModelPackageChanged, read
@@ -17,31 +19,44 @@ logger = observability.logger("promotion-handler")
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Settle the gate of one decided model version; raises on failure, to be called again."""
+    """Settle the gate of one decided model version, and start or stop its promotion.
+
+    Raises on failure, to be called again.
+    """
     change = read(ModelPackageChanged, event)
-    outcome = settle(change.detail.arn) if change.is_decision else "not a decision"
-    logger.info("model version seen", extra={"arn": change.detail.arn, "outcome": outcome})
-    return {"outcome": outcome}
+    arn = change.detail.arn
+    if change.is_decision:
+        said_at = change.detail.modified_at if change.is_certain else None
+        outcome, promoted = settle(arn, said_at)
+    else:
+        outcome, promoted = "not a decision", "not a decision"
+    logger.info("model version seen", extra={"arn": arn, "outcome": outcome, "promotion": promoted})
+    return {"outcome": outcome, "promotion": promoted}
 
 
-def settle(arn: str) -> str:
-    """Decide the gate at which the version's run waits, if it does."""
+def settle(arn: str, said_at: datetime | None) -> tuple[str, str]:
+    """What became of the gate at which the version's run waits, and of its promotion."""
     version = registry.describe(arn)
-    decided = model_gate.decided_in_registry(version)
-    if decided is None:
-        return "not decided"
     manifest = _manifest_of(version)
-    if manifest is None:
-        return "not of a run"
-    approved, reason = decided
-    if (
-        approved
-        and _settings().two_person_rule
-        and decisions.is_author(manifest, version.modified_by)
-    ):
-        return "approved by its author alone"
-    decision = model_gate.close(manifest, approved=approved, reason=reason)
-    return "no gate waits" if decision is None else f"gate settled: {decision}"
+    decided = model_gate.decided_in_registry(version)
+    if decided is not None and _is_alone(version, manifest, approved=decided[0]):
+        return "approved by its author alone", "withheld"
+    promoted = promotions.follow(
+        _environment(), _settings().promotion_state_machine_arn, arn, said_at
+    )
+    if decided is None:
+        return "not decided", promoted
+    if manifest is None or manifest.run.promoted_from:
+        return "not of a run" if manifest is None else "promoted here", promoted
+    decision = model_gate.close(manifest, approved=decided[0], reason=decided[1])
+    return "no gate waits" if decision is None else f"gate settled: {decision}", promoted
+
+
+def _is_alone(version: ModelVersion, manifest: ResolvedManifest | None, *, approved: bool) -> bool:
+    """Whether a second person is asked for and the author has approved."""
+    if not approved or manifest is None or not _settings().two_person_rule:
+        return False
+    return decisions.is_author(manifest, version.modified_by)
 
 
 def _manifest_of(version: ModelVersion) -> ResolvedManifest | None:
@@ -54,6 +69,11 @@ def _manifest_of(version: ModelVersion) -> ResolvedManifest | None:
         return None
 
 
+def _environment() -> Environment:
+    known = _settings()
+    return Environment(known.app_name, known.environment_name, known.workflow_bucket)
+
+
 @cache
-def _settings() -> settings.PolicySettings:
-    return settings.load(settings.PolicySettings)
+def _settings() -> settings.PromotionHandlerSettings:
+    return settings.load(settings.PromotionHandlerSettings)

@@ -17,7 +17,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config as BotoConfig
 
 from localaws import clock, iam, iam_identity
-from localaws.context import DEVELOPER_KEY_ID, DEVELOPER_SECRET, Context
+from localaws.accounts import BY_ID
+from localaws.context import ACCOUNT_ID, Context
 
 _MAX_CLIENTS = 128
 _REFRESH_BEFORE = timedelta(minutes=10)
@@ -111,6 +112,20 @@ def client_as_service(
     return _cached((service_principal, service, region, source_arn, source_account), make)
 
 
+def client_of_session(session: Any, service: str, *, region: str, of: str) -> Any:
+    """A boto3 client of the role `of`, by the `Credentials` of an answer of sts:AssumeRole.
+
+    A client of an earlier session of the same role stands in for it while that one lasts: the
+    role's policies are read at each request, so both may do the same.
+    """
+
+    def make() -> tuple[Any, datetime | None]:
+        keys = session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
+        return new_client(service, region, *keys), session["Expiration"]
+
+    return _cached(("assumed", of, service, region), make)
+
+
 def _with(credentials: iam_identity.Credentials, service: str, region: str) -> Any:
     return new_client(
         service,
@@ -121,14 +136,15 @@ def _with(credentials: iam_identity.Credentials, service: str, region: str) -> A
     )
 
 
-def developer_client(service: str, region: str | None = None) -> Any:
-    """A boto3 client of the IAM user `developer`, who may do everything."""
+def developer_client(service: str, region: str | None = None, *, account: str = ACCOUNT_ID) -> Any:
+    """A boto3 client of an account's IAM user `developer`, who may do everything in it."""
     region = region or _context().config.region
+    keys = BY_ID[account]
 
     def make() -> tuple[Any, None]:
-        return new_client(service, region, DEVELOPER_KEY_ID, DEVELOPER_SECRET), None
+        return new_client(service, region, keys.access_key_id, keys.secret_access_key), None
 
-    return _cached(("developer", service, region), make)
+    return _cached(("developer", account, service, region), make)
 
 
 def _context() -> Context:

@@ -11,9 +11,11 @@ everything is done through it, so IAM decides each call. The work is in localaws
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from localaws.deployer import plan as plans
+from localaws.deployer import template
 from localaws.deployer.blueprint import Blueprint, DeployRequest, Report, ResourceEvent, draw
 from localaws.deployer.errors import (
     DeploymentError,
@@ -42,6 +44,7 @@ __all__ = [
     "StackInUse",
     "TemplateInvalid",
     "aws_clients",
+    "declared_parameters",
     "deploy",
     "destroy",
     "plan",
@@ -115,15 +118,18 @@ def destroy(
     return True
 
 
-def aws_clients(session: Any, *, endpoint_url: str) -> Clients:
-    """Clients of `session` by service name, each made once; may be used by several threads."""
+def aws_clients(session: Any, *, endpoint_url: str, **credentials: str) -> Clients:
+    """Clients of `session` by service name, each made once; may be used by several threads.
+
+    `credentials` as boto3 names them (`aws_access_key_id` ...) stand in for those of the session.
+    """
     made: dict[str, Any] = {}
     lock = threading.Lock()
 
     def client(service: str) -> Any:
         with lock:
             if service not in made:
-                made[service] = session.client(service, endpoint_url=endpoint_url)
+                made[service] = session.client(service, endpoint_url=endpoint_url, **credentials)
             return made[service]
 
     return client
@@ -138,6 +144,11 @@ def prepare(request: DeployRequest, session: Any, *, account: str, region: str) 
     draw(request, Surroundings(request.stack_name, account, region))
     for service in _SERVICES:
         session.client(service, region_name=region, endpoint_url="http://localhost:1")
+
+
+def declared_parameters(path: Path) -> frozenset[str]:
+    """Names of the parameters that a template declares."""
+    return frozenset(template.read(path).get("Parameters", {}))
 
 
 def _prepared(request: DeployRequest, clients: Clients) -> tuple[Blueprint, DeploymentBucket]:

@@ -8,6 +8,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from localaws.event_delivery import Deliveries
 from localaws.event_input import InvalidTargetInput, RuleFacts
 from localaws.event_matchers import InvalidEventPattern
 from localaws.event_targets import Delivery, Rule
+from localaws.iam_identity import calling_account
 from localaws.wire import AwsError
 
 _log = logging.getLogger("localaws.events")
@@ -25,6 +27,20 @@ _MAX_TARGETS = 5
 _ENABLED = {"ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class BusPlace:
+    """One bus: events of an account may come to the bus of another."""
+
+    account: str
+    region: str
+    name: str = "default"
+
+    @property
+    def arn(self) -> str:
+        """The bus's ARN."""
+        return f"arn:aws:events:{self.region}:{self.account}:event-bus/{self.name}"
 
 
 class EventBuses:
@@ -39,12 +55,18 @@ class EventBuses:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def publish(self, event: Event, bus: str = "default") -> None:
-        """Give the event to the listeners, now, and to the rules' targets, soon."""
-        if bus == "default":
+    def publish(self, event: Event, bus: BusPlace | None = None) -> None:
+        """Give the event to the listeners, now, and to the rules' targets, soon.
+
+        To the default bus of the event's own account and region, unless told another; listeners
+        hear of an event where it began and not again on a bus that it is forwarded to.
+        """
+        home = BusPlace(event["account"], event["region"])
+        bus = bus or home
+        if bus == home:
             for listener in list(self._listeners):
                 _tell(listener, event)
-        for rule in moto_seams_events.rules_of(event["account"], event["region"], bus):
+        for rule in moto_seams_events.rules_of(bus.account, bus.region, bus.name):
             pattern = rule.event_pattern.dump()
             if rule.state in _ENABLED and pattern and _wants(rule.arn, pattern, event):
                 self.deliver(rule, event)
@@ -69,10 +91,12 @@ class EventBuses:
             )
         if sum(len(str(entry.get("Detail") or "")) for entry in entries) > _MAX_ENTRY_BYTES:
             raise AwsError("ValidationException", "Total size of the entries is over the limit.")
-        return [self._put(account, region, entry) for entry in entries]
+        # The account that the request acts in is the bus's; the event is its sender's.
+        sender = calling_account() or account
+        return [self._put(BusPlace(sender, region), entry) for entry in entries]
 
-    def _put(self, account: str, region: str, entry: Mapping[str, Any]) -> dict[str, str]:
-        bus = str(entry.get("EventBusName") or "default").rpartition("/")[2]
+    def _put(self, home: BusPlace, entry: Mapping[str, Any]) -> dict[str, str]:
+        bus = _bus_of(entry, home)
         forwarded = _forwarded(bus)
         if forwarded is not None:
             self.publish(forwarded, bus)
@@ -85,8 +109,8 @@ class EventBuses:
             entry["DetailType"],
             json.loads(entry["Detail"]),
             resources=entry.get("Resources") or [],
-            account=account,
-            region=region,
+            account=home.account,
+            region=home.region,
             time=_moment(entry.get("Time")),
         )
         self.publish(event, bus)
@@ -137,10 +161,20 @@ def _wants(rule_arn: str, pattern: str, event: Event) -> bool:
         return False
 
 
-def _forwarded(bus: str) -> Event | None:
+def _bus_of(entry: Mapping[str, Any], home: BusPlace) -> BusPlace:
+    """The bus that an entry names, by name in the sender's account or by ARN in any."""
+    given = str(entry.get("EventBusName") or "default")
+    name = given.rpartition("/")[2]
+    if not given.startswith("arn:"):
+        return replace(home, name=name)
+    region, account = given.split(":")[3:5]
+    return BusPlace(account, region, name)
+
+
+def _forwarded(bus: BusPlace) -> Event | None:
     """The event itself when the entry comes from a rule whose target is this bus."""
     delivery = event_targets.current_delivery()
-    if delivery is None or not delivery.target_arn.endswith(f":event-bus/{bus}"):
+    if delivery is None or delivery.target_arn != bus.arn:
         return None
     return delivery.event
 

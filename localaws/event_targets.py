@@ -106,7 +106,11 @@ def send_to_queue(
     """
     rule = delivery.rule
     is_schedule = rule.principal == SCHEDULER
-    client = _client("sqs", delivery) if is_schedule else _service_client("sqs", rule)
+    client = (
+        _client("sqs", delivery)
+        if is_schedule
+        else _service_client("sqs", rule, _region(queue_arn))
+    )
     client.send_message(
         QueueUrl=_queue_url(queue_arn),
         MessageBody=body,
@@ -119,7 +123,7 @@ def send_to_queue(
 def _client(service: str, delivery: Delivery) -> Any:
     role = delivery.target.get("RoleArn")
     if not role:
-        return _service_client(service, delivery.rule)
+        return _service_client(service, delivery.rule, _region(delivery.target_arn))
     return clients.client_as(
         role,
         delivery.rule.principal,
@@ -134,9 +138,9 @@ def _session_name(rule: Rule) -> str:
     return hashlib.sha256(rule.arn.encode()).hexdigest()[:32]
 
 
-def _service_client(service: str, rule: Rule) -> Any:
+def _service_client(service: str, rule: Rule, region: str) -> Any:
     return clients.client_as_service(
-        EVENTS, service, region=rule.region, source_arn=rule.arn, source_account=rule.account
+        EVENTS, service, region=region, source_arn=rule.arn, source_account=rule.account
     )
 
 
@@ -203,7 +207,10 @@ def _to_log_group(delivery: Delivery) -> None:
 
 
 def _to_bus(delivery: Delivery) -> None:
-    """Forward to another bus; PutEvents sees `current_delivery` and keeps the event as it is."""
+    """Forward to another bus; PutEvents sees `current_delivery` and keeps the event as it is.
+
+    Towards another account the target's role and the policy of that bus decide together.
+    """
     event = delivery.event
     answer = _client("events", delivery).put_events(
         Entries=[

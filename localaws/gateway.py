@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import iam, inbox, moto_seams, storage, wire, wire_errors
+from localaws import iam, image_digests, inbox, moto_seams, storage, wire, wire_errors
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.wire import AwsError, WireRequest
@@ -54,11 +54,12 @@ class Gateway:
         if answer is not None:
             return _answer(start, answer)
         account = iam.authorize(request, principal)
+        storage.check_owners(request)
         request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
         if request.service.protocol == wire.REST_JSON:
             start = _refusing_unknown_paths(request, start)
         try:
-            with storage.exclusive(request):
+            with storage.exclusive(request), iam.calling(principal):
                 served = self._application(request.service.backend)(request.environ, start)
             return _in_pieces(served)
         finally:
@@ -82,6 +83,8 @@ class Gateway:
         if route == ("DELETE", "/_localaws/decisions"):
             iam.forget_decisions()
             return _json(200, {"status": "forgotten"})
+        if route == ("PUT", image_digests.PATH):
+            return _json(*image_digests.serve(environ))
         if route == ("POST", inbox.WEBHOOK_PATH):
             inbox.keep_post(environ)
             return _json(200, {"status": "kept"})

@@ -8,7 +8,16 @@ laptop that act for a role or for a service ask here too, see `assume_service_ro
 import json
 from collections.abc import Iterable
 
-from localaws import iam_assume, iam_identity, iam_requests, iam_stored, iam_sts, moto_seams_iam
+from localaws import (
+    iam_assume,
+    iam_identity,
+    iam_requests,
+    iam_stored,
+    iam_stored_policies,
+    iam_sts,
+    moto_seams_iam,
+)
+from localaws.accounts import ACCOUNTS, DEVELOPER
 from localaws.context import Context
 from localaws.errors import AccessDeniedByLocalAws
 from localaws.iam_assume import ADMIN_ROLE, EVERYTHING
@@ -20,6 +29,7 @@ from localaws.wire import JSON, REST_JSON, AwsError, WireRequest
 from localaws.wire_errors import protocol_of
 
 authenticate = iam_identity.authenticate
+calling = iam_identity.calling
 
 assume_role = iam_assume.assume_role
 assume_service_role = iam_assume.assume_service_role
@@ -27,12 +37,12 @@ service = iam_assume.service
 
 
 def install(context: Context) -> None:
-    """Start with the developer, who may do everything, and with nobody else."""
+    """Start with a developer in each account, who may do everything there, and nobody else."""
     iam_identity.reset()
     iam_stored.forget()
     RECORDER.clear()
-    developer = iam_identity.developer()
-    moto_seams_iam.create_user(developer.account, developer.name, developer.user_id, EVERYTHING)
+    for account in ACCOUNTS:
+        moto_seams_iam.create_user(account.id, DEVELOPER, account.user_id, EVERYTHING)
 
 
 def serve(
@@ -56,6 +66,7 @@ def authorize(request: WireRequest, principal: Principal) -> str:
             raise AccessDeniedByLocalAws(
                 principal.arn, requirement.action, requirement.resource, decided.reason
             )
+    iam_stored_policies.check(request)
     return needed[0].owner or principal.account or moto_seams_iam.DEFAULT_ACCOUNT
 
 
@@ -151,6 +162,7 @@ __all__ = [
     "authorize",
     "authorize_role",
     "authorize_service",
+    "calling",
     "decisions",
     "decisions_as_json_lines",
     "denial",

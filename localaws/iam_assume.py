@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localaws import iam_identity, iam_stored, iam_sts, moto_seams_iam
+from localaws.accounts import BY_ID
 from localaws.errors import AccessDeniedByLocalAws
 from localaws.iam_identity import Credentials, Principal
 from localaws.iam_live import decide_under
@@ -17,7 +18,10 @@ from localaws.iam_requirement import Place, Requirement, tag_context
 from localaws.wire import AwsError
 
 ADMIN_ROLE = "OrganizationAccountAccessRole"
-"""The role that AWS Organizations makes in a new member account; here it appears when asked for."""
+"""The role that AWS Organizations makes in a new member account; here it appears when asked for.
+
+Not in the laptop's own accounts: who is to enter those needs a role that its owner made.
+"""
 
 EVERYTHING = json.dumps(
     {
@@ -26,6 +30,9 @@ EVERYTHING = json.dumps(
     }
 )
 """The policy of the developer and of the administrators of accounts."""
+
+_CHAINED_LIMIT_S = 3600
+"""IAM User Guide, "Roles terms and concepts: role chaining" (read 2026-11)."""
 
 _lock = threading.Lock()
 
@@ -43,6 +50,12 @@ def assume_role(principal: Principal, parameters: Mapping[str, Any]) -> Credenti
     if duration_s > int(role.max_session_duration or 3600):
         raise AwsError(
             "ValidationError", "DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
+    if principal.kind == "session" and duration_s > _CHAINED_LIMIT_S:
+        raise AwsError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
+            "role chaining",
         )
     return _open(
         role,
@@ -111,7 +124,7 @@ def _trusting_role(
 ) -> moto_seams_iam.StoredRole:
     """The role, when its trust policy and the caller's policies let the caller in."""
     account, name = _account_of(role_arn), role_arn.rpartition("/")[2]
-    if name == ADMIN_ROLE and principal.account:
+    if name == ADMIN_ROLE and principal.account and account not in BY_ID:
         _make_admin_role(account, principal.account)
     role = moto_seams_iam.find_role(account, name)
     if role is None or role.arn != role_arn:

@@ -7,14 +7,16 @@ with the process. Imports the clock, wire and seams; decides nothing about permi
 import secrets
 import string
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from localaws import clock, iam_signature, moto_seams_iam
-from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET
+from localaws.accounts import ACCOUNTS, DEVELOPER, Account
 from localaws.wire import JSON, QUERY, REST_JSON, AwsError, WireRequest
 from localaws.wire_errors import protocol_of
 
@@ -58,6 +60,27 @@ class Principal:
         return source | {name: (value,) for name, value in keys.items()}
 
 
+_calling: ContextVar[str] = ContextVar("calling_account", default="")
+
+
+@contextmanager
+def calling(principal: Principal) -> Iterator[None]:
+    """Remember, while its request is served, in whose name: see `calling_account`."""
+    mark = _calling.set(principal.account)
+    try:
+        yield
+    finally:
+        _calling.reset(mark)
+
+
+def calling_account() -> str:
+    """The account of the caller of the request being served on this thread, "" for none.
+
+    Not the account that the request acts in: that is the account of what it acts on.
+    """
+    return _calling.get()
+
+
 ANONYMOUS = Principal(kind="anonymous", arn="*", account="")
 
 
@@ -78,22 +101,22 @@ _ALPHABET = string.ascii_uppercase + "234567"
 
 
 def reset() -> None:
-    """Forget every session and start over with the developer."""
+    """Forget every session and start over with the developer of each account."""
     with _lock:
         _known.clear()
-        _known[DEVELOPER_KEY_ID] = Credentials(
-            DEVELOPER_KEY_ID, DEVELOPER_SECRET, "", None, developer()
-        )
+        for account in ACCOUNTS:
+            key_id, secret = account.access_key_id, account.secret_access_key
+            _known[key_id] = Credentials(key_id, secret, "", None, developer(account))
 
 
-def developer() -> Principal:
-    """The IAM user of the person at this machine."""
+def developer(account: Account) -> Principal:
+    """The IAM user of the person at this machine, in one of the accounts."""
     return Principal(
         kind="user",
-        arn=f"arn:aws:iam::{ACCOUNT_ID}:user/developer",
-        account=ACCOUNT_ID,
-        name="developer",
-        user_id="AIDALAPTOPDEVELOPER0",
+        arn=account.developer_arn,
+        account=account.id,
+        name=DEVELOPER,
+        user_id=account.user_id,
     )
 
 
@@ -187,11 +210,13 @@ _TABLES: dict[str, dict[str, tuple[str, int, str]]] = {QUERY: _QUERY, JSON: _JSO
 
 def _refusal(request: WireRequest, why: str) -> AwsError:
     code, status, message = _TABLES.get(protocol_of(request), _S3)[why]
-    key = request.scope.key_id
-    hint = (
-        f" (access key {key}; the laptop's own is {DEVELOPER_KEY_ID})" if why == "unknown" else ""
-    )
+    hint = _known_keys(request.scope.key_id) if why == "unknown" else ""
     return AwsError(code, message + hint, status)
+
+
+def _known_keys(key_id: str) -> str:
+    own = ", ".join(f"{account.access_key_id} ({account.environment})" for account in ACCOUNTS)
+    return f" (access key {key_id}; the laptop's own are {own})"
 
 
 def describe(credentials: Credentials) -> dict[str, Any]:

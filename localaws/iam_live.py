@@ -6,7 +6,7 @@ Used by iam (requests) and iam_assume (roles); the rules themselves are in iam_d
 import sys
 from collections.abc import Mapping
 
-from localaws import clock, iam_stored, moto_seams_iam
+from localaws import clock, iam_resource_policies, iam_stored
 from localaws.iam_context import global_keys
 from localaws.iam_decide import Decision, Policies, decide
 from localaws.iam_identity import Principal
@@ -25,9 +25,7 @@ def decide_requirement(
     request: WireRequest | None = None,
 ) -> Decision:
     """The decision about one requirement, under the policy attached to its resource."""
-    document = moto_seams_iam.resource_policy(
-        requirement.action.partition(":")[0], requirement.resource
-    )
+    document = iam_resource_policies.document_of(requirement.action, requirement.resource)
     policy = compile_policy(f"policy of {requirement.resource}", document) if document else None
     required = requirement.action.startswith("kms:") and requirement.resource != "*"
     return decide_under(
@@ -90,4 +88,6 @@ def _context(
         now=clock.now(),
         user_agent=request.headers.get("user-agent", "") if request else "",
     )
+    if requirement.action.startswith("kms:") and principal.account:
+        keys["kms:calleraccount"] = (principal.account,)
     return keys | dict(requirement.context)

@@ -213,6 +213,8 @@ def _principals(raw: Mapping[str, Any]) -> Principals | None:
         return None
     if element == "*":
         element = {"AWS": "*"}
+    if not isinstance(element, Mapping):
+        raise MalformedPolicyError(f"Invalid principal {element!r}")
     aws = texts(element.get("AWS", []))
     return Principals(
         anyone="*" in aws,

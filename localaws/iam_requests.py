@@ -86,7 +86,8 @@ def _sqs(operation: str, parameters: Parameters, place: Place) -> list[str]:
     if operation in ("ListQueues", "ListMessageMoveTasks", "StartMessageMoveTask"):
         return ["*"]
     if name:
-        return [place.arn("sqs", str(name))]
+        account = str(parameters.get("QueueOwnerAWSAccountId") or place.account)
+        return [f"arn:aws:sqs:{place.region}:{account}:{name}"]
     *_, account, queue = url.rstrip("/").split("/") if url.count("/") > 1 else ("", "", url)
     return [f"arn:aws:sqs:{place.region}:{account or place.account}:{queue}"]
 
@@ -116,18 +117,23 @@ def _kms(operation: str, parameters: Parameters, place: Place) -> list[str]:
 
 def _events(operation: str, parameters: Parameters, place: Place) -> list[str]:
     if operation == "PutEvents":
-        buses = list(reach(parameters, "Entries.EventBusName")) or ["default"]
+        entries = parameters.get("Entries") or [{}]
+        buses = [str(entry.get("EventBusName") or "default") for entry in entries]
         return [_bus(bus, place) for bus in dict.fromkeys(buses)]
     rule = parameters.get("Rule") or ("Rule" in operation and parameters.get("Name"))
     if operation in _RULE_OPERATIONS and rule:
         bus = str(parameters.get("EventBusName") or "default").rpartition("/")[2]
         middle = "" if bus == "default" else f"{bus}/"
         return [place.arn("events", f"rule/{middle}{rule}")]
-    if operation in ("CreateEventBus", "DeleteEventBus", "DescribeEventBus", "PutPermission"):
-        return [_bus(str(parameters.get("Name") or "default"), place)]
+    if operation in _BUS_OPERATIONS:
+        name = parameters.get("Name") or parameters.get("EventBusName") or "default"
+        return [_bus(str(name), place)]
     return [str(parameters["ResourceARN"])] if "ResourceARN" in parameters else []
 
 
+_BUS_OPERATIONS = frozenset(
+    ["CreateEventBus", "DeleteEventBus", "DescribeEventBus", "PutPermission", "RemovePermission"]
+)
 _RULE_OPERATIONS = frozenset(
     [
         "PutRule",
@@ -191,7 +197,16 @@ def _secrets(operation: str, parameters: Parameters, place: Place) -> list[str]:
     return [moto_seams_queues.secret(place.account, place.region, name)[0] or name]
 
 
+def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[str]:
+    """A group given by its ARN also says which versions are meant, maybe of another account."""
+    group = str(parameters.get("ModelPackageGroupName", ""))
+    if not group.startswith("arn:") or operation not in ("CreateModelPackage", "ListModelPackages"):
+        return []
+    return [group, group.replace(":model-package-group/", ":model-package/") + "/*"]
+
+
 _SPECIAL: Mapping[str, Special] = {
+    "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": _sqs,
     "ssm": _ssm,

@@ -94,6 +94,8 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
         action = "ListAllMyBuckets" if not bucket else "Unknown"
         return [Requirement(f"s3:{action}", "*")]
     context = _context(request)
+    if request.operation == "CreateBucket":  # a name that is taken is told so, whoever has it
+        return [Requirement("s3:CreateBucket", _bucket_arn(bucket), context)]
     owner = moto_seams_iam.bucket_owner(bucket)
     if request.operation == "DeleteObjects":
         return [_delete(bucket, owner, *target) for target in _targets(request)]
@@ -211,6 +213,9 @@ def _encryption(request: WireRequest, bucket: str, key: str, place: Place) -> li
     if request.operation in ("GetObject", "HeadObject"):
         used = moto_seams_iam.object_key(bucket, key, request.query.get("versionId"))
         return _key_use("kms:Decrypt", used, bucket, key, place) if used else []
+    if request.operation in _OF_PARTS:
+        used = moto_seams_iam.upload_key(bucket, request.query.get("uploadId", ""))
+        return _key_use("kms:Decrypt", used, bucket, key, place) if used else []
     if request.operation not in ("PutObject", "CopyObject", "CreateMultipartUpload"):
         return []
     wanted = _wanted_key(request, bucket)
@@ -222,6 +227,10 @@ def _encryption(request: WireRequest, bucket: str, key: str, place: Place) -> li
     return found
 
 
+_OF_PARTS = ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload")
+"""They take kms:Decrypt on the key of the upload: S3 reads the parts before it completes them."""
+
+
 def _wanted_key(request: WireRequest, bucket: str) -> str:
     """The customer key that a new object will be encrypted with, "" for none."""
     stated = request.headers.get("x-amz-server-side-encryption")
@@ -231,13 +240,20 @@ def _wanted_key(request: WireRequest, bucket: str) -> str:
 
 
 def _key_use(action: str, key_id: str, bucket: str, key: str, place: Place) -> list[Requirement]:
-    arn = moto_seams_iam.kms_key_arn(place.account, place.region, key_id)
+    """The use of a key by S3 where the bucket is: a copy reads in one region, writes in another.
+
+    A key given without its account is the caller's, as S3 takes it, or else the bucket owner's.
+    """
+    region = moto_seams_iam.bucket_region(bucket) or place.region
+    owners = (place.account, moto_seams_iam.bucket_owner(bucket))
+    found = (moto_seams_iam.kms_key_arn(account, region, key_id) for account in owners if account)
+    arn = next((each for each in found if each), None)
     if arn is None:
         return []
     whole = moto_seams_iam.bucket_uses_bucket_key(bucket)
     context: dict[str, tuple[str, ...]] = {
         "aws:viaawsservice": ("true",),
-        "kms:viaservice": (f"s3.{place.region}.amazonaws.com",),
+        "kms:viaservice": (f"s3.{region}.amazonaws.com",),
         "kms:encryptioncontext:aws:s3:arn": (
             _bucket_arn(bucket) if whole else _object_arn(bucket, key),
         ),

@@ -3,6 +3,7 @@
 Sessions are kept by iam_identity; whether a role may be assumed is the caller's business.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -16,6 +17,7 @@ from localaws.iam_requirement import tags_of
 from localaws.wire import AwsError, WireRequest
 
 AssumeRole = Callable[[Principal, Mapping[str, Any]], Credentials]
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
@@ -38,6 +40,8 @@ def _validate(parameters: Mapping[str, Any]) -> None:
     for name in ("RoleArn", "RoleSessionName"):
         if not parameters.get(name):
             raise AwsError("ValidationError", f"AssumeRole needs {name}")
+    if not _ROLE_ARN.fullmatch(str(parameters["RoleArn"])):
+        raise AwsError("ValidationError", f"{parameters['RoleArn']} is invalid")
     if not 900 <= int(parameters.get("DurationSeconds", 3600)) <= 43200:
         raise AwsError("ValidationError", "DurationSeconds must be from 900 to 43200")
 

@@ -1,6 +1,9 @@
 """How a Task state calls AWS: as whom, and which operation of which service.
 
-Every call is made with the credentials of the machine's role, so that the laptop's IAM decides it.
+Every call is made with the credentials of the machine's role, so that the laptop's IAM decides it;
+a task with `Credentials` is made with the role that it names, which the machine's role assumes
+first. Rules: Step Functions Developer Guide, "Accessing resources in other AWS accounts" and
+"Cross-account access for .sync integration pattern" (read 2026-11).
 """
 
 from datetime import datetime
@@ -8,11 +11,11 @@ from functools import lru_cache
 from typing import Any
 
 from botocore import xform_name
+from botocore.exceptions import ClientError
 
 from localaws import clients
 from localaws import moto_seams_machines as seams
-from localaws.errors import UnsupportedByLocalAws
-from localaws.machine_errors import failure_event, name_errors
+from localaws.machine_errors import TaskRoleNotAssumed, failure_event, name_errors
 from localaws.machine_shapes import epoch_ms, iso_ms, shaped_result, to_request
 
 __all__ = [
@@ -44,11 +47,13 @@ _BOTO_NAMES = {
 
 
 class MachineCredentials(seams.StateCredentials):  # type: ignore[misc]
-    """The role of a machine, and the machine for which it is assumed."""
+    """The role a task acts as, and the machine on whose behalf."""
 
-    def __init__(self, role_arn: str, machine_arn: str) -> None:
+    def __init__(self, role_arn: str, machine_arn: str, machine_role_arn: str) -> None:
         super().__init__(role_arn=role_arn)
         self.machine_arn = machine_arn
+        self.machine_role_arn = machine_role_arn
+        """The same as `role_arn` for a task without Credentials."""
 
 
 def machine_client(service: str, *, role_arn: str, machine_arn: str, region: str) -> Any:
@@ -65,12 +70,25 @@ def machine_client(service: str, *, role_arn: str, machine_arn: str, region: str
 
 def client_for(region: str, service: str, state_credentials: Any) -> Any:
     """What the interpreter asks for before each call of a task."""
-    return machine_client(
-        service,
-        role_arn=state_credentials.role_arn,
-        machine_arn=state_credentials.machine_arn,
-        region=region,
+    machine_arn, machine_role = state_credentials.machine_arn, state_credentials.machine_role_arn
+    if state_credentials.role_arn != machine_role:
+        return _client_of_task_role(region, service, state_credentials)
+    return machine_client(service, role_arn=machine_role, machine_arn=machine_arn, region=region)
+
+
+def _client_of_task_role(region: str, service: str, credentials: MachineCredentials) -> Any:
+    """A client that is the role of a task; the external id is the machine, as AWS gives it."""
+    machine_role, target = credentials.machine_role_arn, credentials.role_arn
+    sts = machine_client(
+        "sts", role_arn=machine_role, machine_arn=credentials.machine_arn, region=region
     )
+    try:
+        assumed = sts.assume_role(
+            RoleArn=target, RoleSessionName=SESSION_NAME, ExternalId=credentials.machine_arn
+        )
+    except ClientError as error:
+        raise TaskRoleNotAssumed(machine_role, target) from error
+    return clients.client_of_session(assumed["Credentials"], service, region=region, of=target)
 
 
 def machine_arn_of(env: Any) -> str:
@@ -135,9 +153,12 @@ def _state_entered(EnteredTime: str, Name: str) -> dict[str, Any]:
 
 
 def _credentials(task: Any, env: Any) -> MachineCredentials:
+    machine_role = env.aws_execution_details.role_arn
+    role_arn = machine_role
     if task.credentials:
-        raise UnsupportedByLocalAws("states", "Credentials", f"state {task.name}")
-    return MachineCredentials(env.aws_execution_details.role_arn, machine_arn_of(env))
+        task.credentials.eval(env=env)
+        role_arn = str(env.stack.pop().role_arn)
+    return MachineCredentials(role_arn, machine_arn_of(env), machine_role)
 
 
 def _boto_name(task: Any, boto_service_name: str | None = None) -> str:

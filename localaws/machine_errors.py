@@ -10,7 +10,18 @@ from typing import Any
 from botocore.exceptions import ClientError, ParamValidationError
 
 from localaws import moto_seams_machines as seams
-from localaws.errors import AccessDeniedByLocalAws
+from localaws.errors import AccessDeniedByLocalAws, LocalAwsError
+
+
+class TaskRoleNotAssumed(LocalAwsError):
+    """The machine's role may not assume the role that a task's Credentials name."""
+
+    def __init__(self, machine_role_arn: str, role_arn: str) -> None:
+        super().__init__(
+            f"The role {machine_role_arn} is not authorized to assume the task state's role, "
+            f"{role_arn}."
+        )
+
 
 # Optimised integrations: prefix of error names, base class and service name in causes.
 _OPTIMISED = {
@@ -96,6 +107,8 @@ def name_errors(task_type: Any) -> None:
         if isinstance(ex, ParamValidationError):
             text = str(ex.kwargs.get("report", ex))
             return failure_event(task, env, "States.Runtime", _not_startable(text))
+        if isinstance(ex, TaskRoleNotAssumed):
+            return failure_event(task, env, "States.TaskFailed", str(ex))
         if isinstance(ex, AccessDeniedByLocalAws):
             return failure_event(task, env, *_denied(task, ex))
         return original(task, env, ex)

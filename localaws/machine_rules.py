@@ -62,7 +62,10 @@ def check_role(machine_arn: str, role_arn: str, definition: str, logging: dict[s
 
 
 def managed_rules(definition: str) -> set[str]:
-    """Names of the rules that the `.sync` tasks of a definition need."""
+    """Names of the rules that the `.sync` tasks of a definition need.
+
+    A task with Credentials needs none: Step Functions polls what it started elsewhere.
+    """
     rules = set()
     for name, state in states_of(json.loads(definition)):
         resource = str(state.get("Resource", ""))
@@ -70,12 +73,11 @@ def managed_rules(definition: str) -> set[str]:
             continue
         service, _, action = resource.partition(":states:::")[2].partition(":")
         action = action.partition(".")[0]
-        if service == "states":
-            rules.add(_CHILD_RULE)
-        elif service == "sagemaker" and action.lower() in JOB_KINDS:
-            rules.add(JOB_KINDS[action.lower()].rule)
-        else:
+        kind = JOB_KINDS.get(action.lower()) if service == "sagemaker" else None
+        if service != "states" and kind is None:
             raise UnsupportedByLocalAws("states", f"{service}:{action}.sync", f"state {name}")
+        if "Credentials" not in state:
+            rules.add(kind.rule if kind else _CHILD_RULE)
     return rules
 
 

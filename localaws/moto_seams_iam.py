@@ -118,6 +118,12 @@ def bucket_owner(bucket: str) -> str:
     return owner[1] if owner else ""
 
 
+def bucket_region(bucket: str) -> str:
+    """The region a bucket is in, "" when there is none of that name."""
+    found = _bucket(bucket)
+    return str(found.region_name) if found else ""
+
+
 def _bucket(name: str) -> Any:
     from moto.s3.models import s3_backends
 
@@ -152,6 +158,13 @@ def object_key(bucket: str, key: str, version: str | None = None) -> str:
     if getattr(found, "encryption", None) != "aws:kms":
         return ""
     return str(found.kms_key_id or "")
+
+
+def upload_key(bucket: str, upload: str) -> str:
+    """The customer key that a multipart upload encrypts with, "" for none."""
+    found = _bucket(bucket)
+    multipart = found.multiparts.get(upload) if found else None
+    return str(getattr(multipart, "kms_key_id", None) or bucket_default_key(bucket))
 
 
 def _bucket_encryption(bucket: str) -> dict[str, Any]:
@@ -255,10 +268,19 @@ def _function_policy(arn: str) -> str | None:
     return json.dumps({"Statement": statements}) if statements else None
 
 
+def _bus_policy(arn: str) -> str | None:
+    from moto.events.models import events_backends
+
+    region, account, name = arn.split(":")[3:6]
+    bus = events_backends[account][region].event_buses.get(name.removeprefix("event-bus/"))
+    return str(bus.policy) if bus is not None and bus.policy else None
+
+
 _POLICY_READERS: dict[str, Callable[[str], str | None]] = {
     "s3": _bucket_policy,
     "sns": _topic_policy,
     "sqs": _queue_policy,
     "kms": _key_policy,
     "lambda": _function_policy,
+    "events": _bus_policy,
 }

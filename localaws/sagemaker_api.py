@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from localaws import sagemaker_shapes, wire
+from localaws import image_digests, sagemaker_shapes, wire
 from localaws.context import Context
 from localaws.errors import UnsupportedByLocalAws
 from localaws.sagemaker_store import STORE, Document, Place
@@ -23,6 +23,7 @@ _MODULES = (
     "localaws.sagemaker_models",
     "localaws.sagemaker_endpoints",
     "localaws.sagemaker_registry",
+    "localaws.sagemaker_group_policies",
     "localaws.sagemaker_tags",
 )
 
@@ -59,6 +60,7 @@ def install(context: Context) -> None:
     for module in _MODULES:
         importlib.import_module(module)
     STORE.clear()
+    image_digests.forget()
     sagemaker_shapes.service_model.cache_clear()
     mount(context, "sagemaker", application)
     jobs.install(context)

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from localaws import clock
+from localaws import clock, image_digests
 from localaws.sagemaker_api import Call, operation
 from localaws.sagemaker_events import emit
 from localaws.sagemaker_shapes import validation_error
@@ -128,6 +128,10 @@ def _new_version(call: Call, group: Record) -> Record:
     document["ModelPackageGroupName"] = group.name
     document["ModelPackageVersion"] = version
     document["ModelPackageStatus"] = "Completed"
+    if "InferenceSpecification" in document:
+        document["InferenceSpecification"] = image_digests.resolved(
+            document["InferenceSpecification"]
+        )
     record = Record(
         Kind.MODEL_PACKAGE,
         call.place,

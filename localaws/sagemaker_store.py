@@ -57,6 +57,8 @@ class Record:
     modified: datetime = field(default_factory=clock.now)
     state: Any = None
     """The live object behind the record (a job, an endpoint), if it has one."""
+    policy: str = ""
+    """The policy that says who of other accounts may use it; of groups of model packages only."""
 
     @property
     def arn(self) -> str:

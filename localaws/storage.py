@@ -40,6 +40,24 @@ def exclusive(request: WireRequest) -> Iterator[None]:
         yield
 
 
+_EXPECTED = {
+    "x-amz-expected-bucket-owner": "Bucket",
+    "x-amz-source-expected-bucket-owner": "source",
+}
+
+
+def check_owners(request: WireRequest) -> None:
+    """Refuse, as S3 does, a bucket that belongs to another account than the caller expects."""
+    if request.service.name != "s3":
+        return
+    source = request.headers.get("x-amz-copy-source", "").lstrip("/").partition("/")[0]
+    for header, where in _EXPECTED.items():
+        bucket = source if where == "source" else request.parameters["Bucket"]
+        expected = request.headers.get(header)
+        if expected and moto_seams_iam.bucket_owner(bucket) not in ("", expected):
+            raise AwsError("AccessDenied", f"Access Denied: {bucket} is not of {expected}", 403)
+
+
 def _size_bytes(request: WireRequest) -> int:
     return int(request.environ.get("CONTENT_LENGTH") or 0)
 

@@ -1,10 +1,11 @@
 """Deploys the template to the laptop's AWS, as a process of its own.
 
-Usage: python -m signalbox_cli.deploy_laptop TEMPLATE --app NAME --environment NAME. It does what
-needs no server while the server starts (layers, the expanded template, descriptions of services),
-then reads one JSON line with the server's address from standard input, and writes JSON lines:
-{"message": ...} for what a person should know, {"error": ...} at a fault. Its memory goes with it:
-`signalbox up` stays small.
+Usage: python -m signalbox_cli.deploy_laptop TEMPLATE --app NAME --environments NAME,NAME. It does
+what needs no server while the server starts (layers, the expanded template, descriptions of
+services), then reads one JSON line with the server's address from standard input, and deploys one
+stack after the other, each into the account of its environment. It writes JSON lines: {"message":
+...} for what a person should know, {"error": ...} at a fault. Its memory goes with it: `signalbox
+up` stays small.
 """
 
 import argparse
@@ -12,20 +13,25 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 
+from localaws.accounts import BY_ENVIRONMENT, Account
+from localaws.context import REGION
 from localaws.deploy import (
+    Clients,
     DeploymentError,
     DeployRequest,
     ResourceEvent,
     aws_clients,
+    declared_parameters,
     deploy,
     prepare,
 )
-from signalbox_cli import laptop
+from signalbox_cli.laptop_environments import in_order, promotion_parameters
 
 # What went wrong, or was undone; the rest goes by without a line.
 _WORTH_TELLING = ("failed", "rolled back", "left behind")
@@ -34,54 +40,93 @@ _WORTH_TELLING = ("failed", "rolled back", "left behind")
 WEBHOOK_SECRET = "laptop-webhook-secret"  # noqa: S105
 
 
+@dataclass(frozen=True)
+class Stack:
+    """One environment's stack, and the account it goes into."""
+
+    request: DeployRequest
+    account: Account
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The key of the account's developer, as boto3 names it."""
+        return {
+            "aws_access_key_id": self.account.access_key_id,
+            "aws_secret_access_key": self.account.secret_access_key,
+        }
+
+
 def main() -> int:
-    """Deploy and report; the exit status is 0 when the stack stands."""
+    """Deploy and report; the exit status is 0 when every stack stands."""
     parser = argparse.ArgumentParser(prog="python -m signalbox_cli.deploy_laptop")
     parser.add_argument("template", type=Path)
     parser.add_argument("--app", default="signalbox")
-    parser.add_argument("--environment", default="dev")
+    parser.add_argument("--environments", default="dev")
     chosen = parser.parse_args()
-    request = DeployRequest(
-        template=chosen.template,
-        stack_name=f"{chosen.app}-{chosen.environment}",
-        parameters={
-            "AppName": chosen.app,
-            "EnvironmentName": chosen.environment,
-            "NotificationEmail": "you@laptop.invalid",
-            "WebhookKind": "generic",
-            # Events are not lost here, and time passes 60 times faster: a look every four minutes.
-            "ReconcileEveryMinutes": "240",
-        },
-    )
     try:
-        _deploy(request)
+        _deploy(stacks(chosen.template, chosen.app, chosen.environments.split(",")))
     except DeploymentError as fault:
         _say(error=str(fault))
         return 1
     return 0
 
 
-def _deploy(request: DeployRequest) -> None:
-    session = boto3.Session(
-        aws_access_key_id=laptop.ACCESS_KEY_ID,
-        aws_secret_access_key=laptop.SECRET_ACCESS_KEY,
-        region_name=laptop.REGION,
+def stacks(template: Path, app: str, environments: Sequence[str]) -> list[Stack]:
+    """The stacks of the environments, in the order of promotion and wired for it."""
+    declared = declared_parameters(template) if len(environments) > 1 else frozenset()
+    return [
+        Stack(_request(template, app, name, environments, declared), BY_ENVIRONMENT[name])
+        for name in in_order(environments)
+    ]
+
+
+def _request(
+    template: Path,
+    app: str,
+    environment: str,
+    environments: Sequence[str],
+    declared: frozenset[str],
+) -> DeployRequest:
+    wiring = {
+        **promotion_parameters(environment, environments, app=app, region=REGION),
+        # Events are not lost here, and time passes 60 times faster: a look every four minutes.
+        "ReconcileEveryMinutes": "240",
+    }
+    return DeployRequest(
+        template=template,
+        stack_name=f"{app}-{environment}",
+        parameters={
+            "AppName": app,
+            "EnvironmentName": environment,
+            "NotificationEmail": "you@laptop.invalid",
+            "WebhookKind": "generic",
+            **{name: value for name, value in wiring.items() if name in declared},
+        },
     )
-    prepare(request, session, account=laptop.ACCOUNT, region=laptop.REGION)
+
+
+def _deploy(planned: Sequence[Stack]) -> None:
+    session = boto3.Session(region_name=REGION)
+    for stack in planned:
+        prepare(stack.request, session, account=stack.account.id, region=REGION)
     line = sys.stdin.readline()
     if not line:
         sys.exit(1)
     _end_with_parent()
     url = json.loads(line)["url"]
-    result = deploy(request, aws_clients(session, endpoint_url=url), _report)
-    _point_webhook_home(session, url, result.outputs)
-    _say(message=f"Deployed {request.template}: {len(result.changes)} resources")
+    for stack in planned:
+        clients = aws_clients(session, endpoint_url=url, **stack.credentials)
+        result = deploy(stack.request, clients, _report)
+        _point_webhook_home(clients, url, result.outputs)
+        into = f" to {stack.account.environment}, account {stack.account.id}"
+        where = into if len(planned) > 1 else ""
+        _say(message=f"Deployed {stack.request.template}{where}: {len(result.changes)} resources")
 
 
-def _point_webhook_home(session: boto3.Session, url: str, outputs: Mapping[str, str]) -> None:
+def _point_webhook_home(clients: Clients, url: str, outputs: Mapping[str, str]) -> None:
     """Messages for the webhook come back to the laptop's inbox."""
     address = {"url": f"{url}/_localaws/webhook", "signingSecret": WEBHOOK_SECRET}
-    session.client("secretsmanager", endpoint_url=url).put_secret_value(
+    clients("secretsmanager").put_secret_value(
         SecretId=outputs["WebhookSecretArn"], SecretString=json.dumps(address)
     )
 

@@ -11,20 +11,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
+from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET, PORT, REGION
 from signalbox_cli.errors import CommandError
+from signalbox_cli.laptop_environments import credentials
 from signalbox_cli.target import STATE_FOLDER, UP_FILE, Target
 
-DEFAULT_PORT = 4700
+DEFAULT_PORT = PORT
 DEFAULT_TIME_SCALE = 60.0
-REGION = "us-east-1"
-ACCOUNT = "123456789012"
-ACCESS_KEY_ID = "AKIALAPTOPDEVELOPER0"
-# Opens the AWS of this one laptop, on loopback, and nothing else.
-SECRET_ACCESS_KEY = "laptop-developer-secret"  # noqa: S105
 
 _STOP_LIMIT_S = 10.0
 
@@ -35,7 +32,8 @@ class LaptopOptions:
 
     port: int = DEFAULT_PORT
     time_scale: float = DEFAULT_TIME_SCALE
-    environment: str = "dev"
+    environments: tuple[str, ...] = ("dev",)
+    """One stack each, in an account of its own; in the order of promotion."""
     app: str = "signalbox"
     template: Path = Path("template.yaml")
 
@@ -47,27 +45,32 @@ class Up:
     url: str
     pid: int
     region: str = REGION
-    account: str = ACCOUNT
-    accessKeyId: str = ACCESS_KEY_ID
-    secretAccessKey: str = SECRET_ACCESS_KEY
+    account: str = ACCOUNT_ID
+    accessKeyId: str = DEVELOPER_KEY_ID
+    secretAccessKey: str = DEVELOPER_SECRET
+    environments: dict[str, dict[str, str]] = field(default_factory=lambda: credentials(("dev",)))
+    """`account`, `accessKeyId` and `secretAccessKey` of each environment deployed on it."""
 
-    def target(self, options: LaptopOptions) -> Target:
-        """The environment deployed on it."""
+    def target(self, options: LaptopOptions, environment: str = "") -> Target:
+        """An environment deployed on it, the first one unless named."""
+        name = environment or options.environments[0]
+        keys = self.environments[name]
         return Target(
             app=options.app,
-            environment=options.environment,
+            environment=name,
             region=self.region,
             endpoint_url=self.url,
-            access_key_id=self.accessKeyId,
-            secret_access_key=self.secretAccessKey,
+            access_key_id=keys["accessKeyId"],
+            secret_access_key=keys["secretAccessKey"],
         )
 
-    def exports(self) -> list[str]:
-        """Shell lines that point any AWS client at it."""
+    def exports(self, environment: str = "") -> list[str]:
+        """Shell lines that point any AWS client at it, in one environment's account."""
+        keys = self.environments[environment or next(iter(self.environments))]
         return [
             f"export AWS_ENDPOINT_URL={self.url}",
-            f"export AWS_ACCESS_KEY_ID={self.accessKeyId}",
-            f"export AWS_SECRET_ACCESS_KEY={self.secretAccessKey}",
+            f"export AWS_ACCESS_KEY_ID={keys['accessKeyId']}",
+            f"export AWS_SECRET_ACCESS_KEY={keys['secretAccessKey']}",
             f"export AWS_DEFAULT_REGION={self.region}",
         ]
 
@@ -84,7 +87,7 @@ def serving(options: LaptopOptions, report: Callable[[str], None]) -> Iterator[U
         log = stack.enter_context(_log_file())
         server = stack.enter_context(_child(_server_command(options), log))
         deployer = stack.enter_context(_child(_deployer_command(options), log))
-        up = _await_ready(server, options.port, log)
+        up = _await_ready(server, options, log)
         _deploy(deployer, up, report, log)
         yield up
 
@@ -119,7 +122,7 @@ def _server_command(options: LaptopOptions) -> list[str]:
 
 def _deployer_command(options: LaptopOptions) -> list[str]:
     command = [sys.executable, "-m", "signalbox_cli.deploy_laptop", str(options.template)]
-    return [*command, "--app", options.app, "--environment", options.environment]
+    return [*command, "--app", options.app, "--environments", ",".join(options.environments)]
 
 
 @contextlib.contextmanager
@@ -141,17 +144,17 @@ def _child(command: list[str], log: IO[str]) -> "Iterator[subprocess.Popen[str]]
         _stop(child)
 
 
-def _await_ready(server: "subprocess.Popen[str]", port: int, log: IO[str]) -> Up:
+def _await_ready(server: "subprocess.Popen[str]", options: LaptopOptions, log: IO[str]) -> Up:
     assert server.stdout is not None  # noqa: S101 - it was opened with a pipe
     line = server.stdout.readline()
     if not line:
         raise CommandError(
-            f"the laptop's AWS did not start on port {port}: {_last_words(server, log)}"
+            f"the laptop's AWS did not start on port {options.port}: {_last_words(server, log)}"
         )
     ready = json.loads(line)
     if not ready.get("ready"):
         raise CommandError(str(ready.get("error", line)))
-    return Up(url=ready["url"], pid=server.pid)
+    return Up(url=ready["url"], pid=server.pid, environments=credentials(options.environments))
 
 
 def _last_words(child: "subprocess.Popen[str]", log: IO[str]) -> str:

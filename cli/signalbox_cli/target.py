@@ -6,6 +6,7 @@ the template writes under `/<app>/<environment>/` in SSM, so nothing has to be c
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ def _read_wiring(target: Target) -> Wiring:
 
 def _how_to_deploy(target: Target) -> str:
     if target.endpoint_url:
-        return "`signalbox up` serves the environment dev of the app signalbox"
+        option = "" if target.environment == "dev" else f" --environments {target.environment}"
+        return f"`signalbox up{option}` serves {target.environment} of the app signalbox"
     return f"Deploy it first (`sam deploy --config-env {target.environment}`)"
 
 
@@ -146,15 +148,28 @@ def laptop_target(environment: str, app: str) -> Target:
             f"no laptop's AWS is up in {Path.cwd()}; start one there with `signalbox up`, or go to "
             "the folder where it runs"
         )
+    keys = _keys_of(up, environment)
     return Target(
         app=app,
         environment=environment,
         region=up["region"],
         endpoint_url=up["url"],
-        access_key_id=up["accessKeyId"],
-        secret_access_key=up["secretAccessKey"],
+        access_key_id=keys["accessKeyId"],
+        secret_access_key=keys["secretAccessKey"],
         is_announced=True,
     )
+
+
+def _keys_of(up: Mapping[str, Any], environment: str) -> Mapping[str, str]:
+    """The developer's key in the account of an environment; raises if that is not served."""
+    served: Mapping[str, Mapping[str, str]] = up.get("environments", {"dev": up})
+    if environment not in served:
+        raise TargetUnreachableError(
+            f"the laptop that is up here serves {', '.join(served)}, not {environment}; start it "
+            f"with `signalbox up --environments {','.join([*served, environment])}`, or choose "
+            "another with --environment"
+        )
+    return served[environment]
 
 
 def resolve_target(

@@ -21,7 +21,12 @@ from localaws import moto_seams_machines as seams
 FOLDER = Path(__file__).parents[2] / "statemachines"
 SUBSTITUTIONS = {
     name: f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
-    for name in ("RecordOutcomeFunctionArn", "JudgeModelFunctionArn", "BuildReportFunctionArn")
+    for name in (
+        "RecordOutcomeFunctionArn",
+        "JudgeModelFunctionArn",
+        "BuildReportFunctionArn",
+        "PromoteVersionFunctionArn",
+    )
 }
 EXECUTION_LIMIT_S = 30.0
 ACCOUNT = "111122223333"

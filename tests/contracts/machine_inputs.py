@@ -31,6 +31,7 @@ VERDICT: dict[str, Any] = {
     "comparisons": [],
     "slices": [],
     "evaluationUri": f"{RUN_URI}/evaluation/1/evaluation.json",
+    "artifact": {"version": "v1", "etag": "0f1e", "bytes": "2048"},
 }
 
 

@@ -63,7 +63,9 @@ def test_every_function_that_a_machine_calls_is_named_in_its_substitutions() -> 
             assert value == {"Fn::GetAtt": [key.removesuffix("Arn"), "Arn"]}
 
 
-@pytest.mark.parametrize("logical_id", ["TrainingStateMachine", "InferenceStateMachine"])
+@pytest.mark.parametrize(
+    "logical_id", ["TrainingStateMachine", "InferenceStateMachine", "PromotionStateMachine"]
+)
 def test_a_machine_uses_each_substitution_and_substitutes_each_placeholder(logical_id: str) -> None:
     machine = repository.resources("AWS::Serverless::StateMachine")[logical_id]
 

@@ -10,7 +10,7 @@ from signalbox import errors
 from tests.contracts.machine_harness import FOLDER, SUBSTITUTIONS, definition, states_of
 from tests.contracts.request_shapes import UNKNOWN, operation_named, violations
 
-MACHINES = ("training", "inference")
+MACHINES = ("training", "inference", "promotion")
 WORKLOADS_PAGE = FOLDER.parent / "docs/workloads.md"
 VALIDATOR = FOLDER.parent / ".tools/asl/node_modules/.bin/asl-validator"
 
@@ -38,6 +38,8 @@ AWS_ERRORS = {
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
     "SageMaker.AmazonSageMakerException",
     "SageMaker.SageMakerException",
     "SageMaker.SdkClientException",
@@ -56,14 +58,21 @@ MACHINE_ERRORS = {
     "EndpointRolledBack",
     "EndpointRollbackFailed",
     "EndpointTimedOut",
+    "PromotionKindUnsupported",
+    "PromotionRejected",
+    "PromotionExpired",
+    "DeploymentFailed",
+    "DeploymentTimedOut",
 }
-# A failure goes to the history first. The three exceptions, each with its reason in the Comment.
+# A failure goes to the history first. The exceptions, each with its reason in the Comment.
 OTHER_WAYS_OUT = {
     "RecordFailure": {"IsNameReserved"},
     "RecordRefusal": {"Refused"},
     "CreateModelPackageGroup": {"ConfirmModelPackageGroup"},
     "EvaluateChampion": {"ExplainNoComparison"},
     "BuildReport": {"ExplainNoReport"},
+    "PlanPromotion": {"ExplainEarlyFailure"},
+    "TellEarlyFailure": {"IsNameReserved"},
 }
 
 

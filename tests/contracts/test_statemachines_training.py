@@ -83,6 +83,10 @@ def test_registers_an_accepted_model_with_its_evidence() -> None:
         "attempt": "1",
         "data_digest": "sha256:ab12",
         "training_job": f"signalbox-dev-train-{RUN_ID}-1-0",
+        "evaluation_uri": f"{RUN_URI}/evaluation/1/evaluation.json",
+        "artifact_version": "v1",
+        "artifact_etag": "0f1e",
+        "artifact_bytes": "2048",
         "report": REPORT_URI,
         "execution": ending.arn,
     }

@@ -21,6 +21,7 @@ PARAMETERS = {
     "pipeline-name", "source-bucket", "source-key", "workflow-bucket", "artifact-bucket",
     "training-state-machine-arn", "inference-state-machine-arn", "notification-topic-arn",
     "two-person-rule", "job-role-arn", "hosting-role-arn", "kms-key-arn",
+    "promotion-state-machine-arn", "promotion-path", "image-uri",
 }  # fmt: skip
 
 

@@ -23,12 +23,13 @@ from functions import (
     approval_notifier,
     create_schema,
     data_intake,
+    promote_version,
     promotion_handler,
     reconciler,
     update_schema,
     webhook_sender,
 )
-from signalbox.aws import clients, webhook_posts
+from signalbox.aws import clients, promotion_target, webhook_posts
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = "signalbox-dev-artifacts-123456789012-us-east-1"
@@ -49,6 +50,9 @@ ENVIRONMENT = {
     "UPLOAD_GATE_TIMEOUT_MINUTES": "10080",
     "APPROVE_MODEL_TIMEOUT_MINUTES": "10080",
     "TWO_PERSON_RULE": "false",
+    "PROMOTION_STATE_MACHINE_ARN": (
+        "arn:aws:states:us-east-1:123456789012:stateMachine:signalbox-dev-promotion"
+    ),
     "WEBHOOK_KIND": "generic",
     "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-a1B2c3",
     "TRAINING_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:training",
@@ -170,29 +174,45 @@ class FakePipeline:
 
 @dataclass
 class FakeMachines:
-    """Step Functions' side: executions that ended, and their tasks' events, by ARN."""
+    """Step Functions' side: executions by ARN, ended or running, in every account alike."""
 
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
+    now: datetime = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+    started: list[dict[str, Any]] = field(default_factory=list)
+    stopped: list[dict[str, Any]] = field(default_factory=list)
     tasks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """The events of an execution's tasks, by its ARN."""
 
     def attach(self, client: Any) -> None:
         """Answer this client's operations in place of the network."""
         client.meta.events.register_first("before-call.sfn", self._answer)
         client.meta.events.register_first("before-call.stepfunctions", self._answer)
 
+    def end(self, arn: str, status: str, error: str = "", cause: str = "") -> None:
+        """Let an execution end."""
+        ending = {"status": status, "error": error, "cause": cause, "stopDate": self.now}
+        self.ended[arn] = {**self.ended[arn], **ending}
+
     def _answer(self, model: Any, params: dict[str, Any], **_: object) -> Any:
         request = json.loads(params["body"])
+        if model.name == "StartExecution":
+            return self._start(request)
+        if model.name == "StopExecution":
+            self.stopped.append(request)
+            self.end(request["executionArn"], "ABORTED", request["error"], request["cause"])
+            return _ok({"stopDate": self.now})
         if model.name == "ListExecutions":
             return _ok({"executions": self._of(request["stateMachineArn"])})
-        arn = request["executionArn"]
-        if arn not in self.ended:
-            return _error(400, "ExecutionDoesNotExist", "no such execution")
-        if model.name == "DescribeExecution":
-            return _ok(self.ended[arn])
-        if not request.get("reverseOrder"):
-            return _ok({"events": self.tasks.get(arn, [])})
-        entered = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Train"}}
-        return _ok({"events": [{"type": "ExecutionFailed"}, {"type": "TaskFailed"}, entered]})
+        return self._describe(model.name, request)
+
+    def _start(self, request: dict[str, Any]) -> Any:
+        machine = request["stateMachineArn"].replace(":stateMachine:", ":execution:")
+        arn = f"{machine}:{request['name']}"
+        if arn in self.ended:
+            return _error(400, "ExecutionAlreadyExists", "the name is taken")
+        self.started.append(request)
+        self.ended[arn] = {"executionArn": arn, "status": "RUNNING", "input": request["input"]}
+        return _ok({"executionArn": arn, "startDate": self.now})
 
     def _of(self, machine: str) -> list[dict[str, Any]]:
         """The machine's executions, as a list shows them."""
@@ -201,6 +221,17 @@ class FakeMachines:
             for arn, found in self.ended.items()
             if found.get("stateMachineArn") == machine
         ]
+
+    def _describe(self, operation: str, request: dict[str, Any]) -> Any:
+        arn = request["executionArn"]
+        if arn not in self.ended:
+            return _error(400, "ExecutionDoesNotExist", "no such execution")
+        if operation == "DescribeExecution":
+            return _ok(self.ended[arn])
+        if not request.get("reverseOrder"):
+            return _ok({"events": self.tasks.get(arn, [])})
+        entered = {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Train"}}
+        return _ok({"events": [{"type": "ExecutionFailed"}, {"type": "TaskFailed"}, entered]})
 
 
 def _ok(parsed: dict[str, Any]) -> Any:
@@ -349,6 +380,7 @@ def fresh_world(aws: Any) -> Iterator[Callable[[], World]]:
         pipeline, machines = FakePipeline(), FakeMachines()
         pipeline.attach(clients.codepipeline())
         machines.attach(clients.stepfunctions())
+        clients.ssm().put_parameter(Name="/signalbox/dev/promotion-path", Value="[]", Type="String")
         return World(s3, pipeline, machines, _listen())
 
     yield make
@@ -358,10 +390,12 @@ def fresh_world(aws: Any) -> Iterator[Callable[[], World]]:
 def _forget() -> None:
     clients.forget()
     webhook_posts.forget()
+    promotion_target.forget()
     create_schema._platform.cache_clear()
     for function in (
         approval_notifier,
         data_intake,
+        promote_version,
         promotion_handler,
         reconciler,
         update_schema,

@@ -62,6 +62,14 @@ def put_predictions(world: Any, predicted: list[float], folder: str = "") -> Non
     world.s3.put_object(Bucket=WORKFLOW, Key=key, Body=text)
 
 
+def judged_artifact(world: Any) -> dict[str, str]:
+    """Which object version the model is, as S3 itself tells it."""
+    key = world.event("judge_model")["modelDataUrl"].removeprefix(f"s3://{WORKFLOW}/")
+    found = world.s3.head_object(Bucket=WORKFLOW, Key=key)
+    etag, size = found["ETag"].strip('"'), str(found["ContentLength"])
+    return {"version": found["VersionId"], "etag": etag, "bytes": size}
+
+
 NO_CHAMPION = {"modelPackageArn": ""}
 CHAMPION = "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/7"
 
@@ -71,6 +79,7 @@ def test_the_first_version_is_judged_by_its_gates(world):
 
     answer = judge(world, champion=NO_CHAMPION)
 
+    assert answer.pop("artifact") == judged_artifact(world)
     assert answer == {
         "accepted": True,
         "reasons": [

@@ -173,18 +173,6 @@ def test_stopped_parent_stops_its_child() -> None:
     assert bench.ended(listed[0]["executionArn"])["status"] == "ABORTED"
 
 
-def test_credentials_of_a_task_are_not_built_and_say_so() -> None:
-    definition = bench.one_state(
-        Type="Task",
-        Resource="arn:aws:states:::aws-sdk:sts:getCallerIdentity",
-        Credentials={"RoleArn": bench.make_role()},
-    )
-
-    description = bench.run(definition)
-
-    assert "states:Credentials is not supported by the laptop's AWS" in description["cause"]
-
-
 def test_role_that_step_functions_may_not_assume_is_refused_at_creation() -> None:
     with pytest.raises(ClientError) as caught:
         bench.make_machine(

@@ -27,8 +27,11 @@ class Laptop:
     def environment(self) -> dict[str, str]:
         """Variables with which any AWS client reaches it and nothing else."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        exports = dict(line.removeprefix("export ").split("=", 1) for line in self.up.exports())
-        return {**kept, **exports, "AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
+        lines = self.up.exports(self.target.environment)
+        exports = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        chosen = {"SIGNALBOX_ENVIRONMENT": self.target.environment}
+        quiet = {"AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
+        return {**kept, **exports, **chosen, **quiet}
 
     def signalbox(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run the command as a user would."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import click
 from signalbox_cli import laptop
 from signalbox_cli.console import Output
 from signalbox_cli.errors import TargetUnreachableError
-from signalbox_cli.options import json_option
-from signalbox_cli.target import announced_laptop
+from signalbox_cli.laptop_environments import ENVIRONMENTS, in_order
+from signalbox_cli.options import environment_option, json_option
+from signalbox_cli.target import announced_laptop, laptop_target
 
 _PORT_NUMBER = click.IntRange(0, 65535)
 _PORT = click.option(
@@ -31,37 +32,74 @@ _SCALE = click.option(
 )
 
 
+def _environments(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+    """The names of a comma-separated list, in the order of promotion."""
+    names = [name.strip() for name in value.split(",")]
+    for name in names:
+        if name not in ENVIRONMENTS:
+            raise click.BadParameter(
+                f"{name!r} is no environment: choose from {', '.join(ENVIRONMENTS)}"
+            )
+        if names.count(name) > 1:
+            raise click.BadParameter(f"{name} is there twice")
+    return in_order(names)
+
+
 def _interrupt(_signal: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 
 @click.command("up", short_help="Serve the laptop's AWS with Signalbox deployed on it.")
+@click.option(
+    "--environments",
+    callback=_environments,
+    default="dev",
+    show_default=True,
+    metavar="NAME,NAME",
+    help="Which of dev, staging and prod to deploy, each into an account of its own.",
+)
 @_PORT
 @_SCALE
 @json_option
-def up_command(port: int, time_scale: float, as_json: bool) -> None:
+def up_command(environments: tuple[str, ...], port: int, time_scale: float, as_json: bool) -> None:
     """Serve the laptop's AWS with Signalbox deployed on it, until Ctrl-C.
 
     \b
     signalbox up
     signalbox up --port 0 --time-scale 1
+    signalbox up --environments dev,staging,prod
 
-    In another shell, --local leads every command to it. For any other AWS client:
+    In another shell, --local leads every command to it. With several environments, each has a
+    stack in an AWS account of its own, approved models are promoted from the first to the others
+    (into prod once a person approves there, too), and -e chooses the environment of a command
+    with its account. For any other AWS client:
 
     \b
     eval "$(signalbox env)"
+    eval "$(signalbox env -e staging)"
     aws sagemaker list-model-packages --model-package-group-name signalbox-dev-diabetes
     """
     signal.signal(signal.SIGTERM, _interrupt)
     output = Output(as_json=as_json)
-    options = laptop.LaptopOptions(port=port, time_scale=time_scale)
+    options = laptop.LaptopOptions(port=port, time_scale=time_scale, environments=environments)
     with laptop.serving(options, output.note) as up, _announced(up, output) as local:
-        output.result({"ready": True, "url": up.url, "pid": up.pid})
+        accounts = {name: keys["account"] for name, keys in up.environments.items()}
+        output.result({"ready": True, "url": up.url, "pid": up.pid, "environments": accounts})
         output.say(f"[bold]The laptop's AWS serves at {up.url}[/bold] (Ctrl-C stops it)\n")
         for line in up.exports():
             output.say(f"  {line}")
+        _say_accounts(accounts, local, output)
         output.say(f"\nIn another shell: signalbox release workloads/diabetes{local}")
         _serve_until_interrupted(output)
+
+
+def _say_accounts(accounts: Mapping[str, str], local: str, output: Output) -> None:
+    """Which environment is in which account, when there is more than one."""
+    if len(accounts) < 2:
+        return
+    output.say("")
+    for name, account in accounts.items():
+        output.say(f"  {name:8} account {account}   signalbox status{local} -e {name}")
 
 
 @contextlib.contextmanager
@@ -91,18 +129,21 @@ def _serve_until_interrupted(output: Output) -> None:
 
 
 @click.command("env", short_help="Shell lines that point AWS clients at the laptop.")
-def env_command() -> None:
+@environment_option
+def env_command(environment: str) -> None:
     """Shell lines that point any AWS client at the laptop that is up in this folder.
 
     \b
     eval "$(signalbox env)"
+    eval "$(signalbox env -e staging)"
     """
     up = announced_laptop()
     if up is None:
         raise TargetUnreachableError(
             f"no laptop's AWS is up in {Path.cwd()}; start one there with `signalbox up`"
         )
-    for line in laptop.Up(**up).exports():
+    laptop_target(environment, "signalbox")  # refuses an environment that is not served
+    for line in laptop.Up(**up).exports(environment):
         click.echo(line)
 
 

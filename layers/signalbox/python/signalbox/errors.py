@@ -17,6 +17,16 @@ SignalboxError
 ├── ProbeInvalid             the probe files of an evaluation cannot be used
 ├── ModelVersionMissingError  no model version was registered where one is needed
 ├── ModelVersionRejected      somebody rejected the model version in the registry
+├── PromotionPathError        the promotion path of an environment cannot be used
+├── PromotionWithdrawn        a version is no longer approved, or was decided on again
+├── PromotionRefused          a version may not be promoted, such as one that was rolled back
+├── ProvenanceMissing         a version does not say what was approved
+├── ArtifactChanged           the model file is not the one that was approved
+├── CodeChanged               the scripts are not those that were approved
+├── ImageChanged              the image is not the one that was approved
+├── TargetUnreachable         an environment's deploy role cannot be assumed, or it is not deployed
+├── TargetRefused             an environment denied a call that promotion needs
+├── AwsCallFailed             AWS failed in a way that passes; the machine tries again
 ├── ModelMissing             the training completed and left no model
 ├── ApproverIsAuthor         one person released a run and approved its model
 ├── WebhookError             the webhook did not take a message
@@ -113,6 +123,46 @@ class ModelVersionMissingError(SignalboxError):
 
 class ModelVersionRejected(SignalboxError):
     """The registry says that the model version must not serve."""
+
+
+class PromotionPathError(SignalboxError):
+    """The promotion path in SSM is no list of environments."""
+
+
+class PromotionWithdrawn(SignalboxError):
+    """The registry's word on a version is no longer the one that its promotion began with."""
+
+
+class PromotionRefused(SignalboxError):
+    """A version must not go any further."""
+
+
+class ProvenanceMissing(SignalboxError):
+    """A version was registered without the record of what was approved."""
+
+
+class ArtifactChanged(SignalboxError):
+    """The model file was replaced after it was approved."""
+
+
+class CodeChanged(SignalboxError):
+    """The scripts of a run were replaced after its model was approved."""
+
+
+class ImageChanged(SignalboxError):
+    """The image's tag points to other bytes than when the model was approved."""
+
+
+class TargetUnreachable(SignalboxError):
+    """The environment that is promoted into lets nobody in."""
+
+
+class TargetRefused(SignalboxError):
+    """The environment that is promoted into denied something."""
+
+
+class AwsCallFailed(SignalboxError):
+    """A call to AWS failed and may succeed when it is made again."""
 
 
 class ModelMissing(SignalboxError):

@@ -9,6 +9,7 @@ CodePipeline events"; Amazon S3 User Guide, "EventBridge event message structure
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -200,6 +201,7 @@ class ModelPackageDetail(_FromAws):
     arn: str = Field(alias="ModelPackageArn")
     approval: str = Field(alias="ModelApprovalStatus")
     updated_fields: list[str] | None = Field(None, alias="UpdatedModelPackageFields")
+    modified_at: datetime | None = Field(None, alias="LastModifiedTime")
 
 
 class ModelPackageChanged(_FromAws):
@@ -212,6 +214,11 @@ class ModelPackageChanged(_FromAws):
         """Whether this may be a new approval or rejection; metadata alone is none."""
         fields = self.detail.updated_fields
         return fields is None or "ModelApprovalStatus" in fields
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the event itself says that somebody said something about approval."""
+        return "ModelApprovalStatus" in (self.detail.updated_fields or ())
 
 
 class QueueRecord(_FromAws):

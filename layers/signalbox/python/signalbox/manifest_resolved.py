@@ -42,6 +42,8 @@ class Run(Document):
     code_digest: str
     # ARN of who started the execution; empty when an event did (a new archive, a Git push).
     released_by: str = ""
+    # ARN of the version that was promoted here; empty for a run of this environment's pipeline.
+    promoted_from: str = ""
 
 
 class Names(Document):

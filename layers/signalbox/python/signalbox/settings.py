@@ -48,6 +48,24 @@ class PolicySettings(RunSettings):
     two_person_rule: bool
 
 
+class PromotionHandlerSettings(PolicySettings):
+    """What promotion_handler starts promotions with."""
+
+    app_name: Annotated[str, Field(pattern=APP_NAME_PATTERN)]
+    environment_name: Annotated[str, Field(pattern=r"^(dev|staging|prod)$")]
+    promotion_state_machine_arn: Arn
+
+
+class PromotionSettings(RunSettings):
+    """The environment that promote_version promotes from."""
+
+    app_name: Annotated[str, Field(pattern=APP_NAME_PATTERN)]
+    environment_name: Annotated[str, Field(pattern=r"^(dev|staging|prod)$")]
+    aws_region: NonEmpty
+    notification_topic_arn: Arn
+    image_uri: NonEmpty
+
+
 class ReconcilerSettings(NotifierSettings):
     """What the reconciler compares, and whom it tells."""
 

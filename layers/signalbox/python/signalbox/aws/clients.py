@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from types_boto3_sagemaker import SageMakerClient
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
+    from types_boto3_ssm import SSMClient
     from types_boto3_stepfunctions import SFNClient
+    from types_boto3_sts import STSClient
 
 # A function is billed while it waits: give up on a dead connection long before its own time-out.
 CONFIG = Config(
@@ -63,7 +65,20 @@ def secretsmanager() -> "SecretsManagerClient":
     return boto3.client("secretsmanager", config=CONFIG)
 
 
+@cache
+def ssm() -> "SSMClient":
+    """The Systems Manager client of this process."""
+    return boto3.client("ssm", config=CONFIG)
+
+
+@cache
+def sts() -> "STSClient":
+    """The STS client of this process."""
+    return boto3.client("sts", config=CONFIG)
+
+
 def forget() -> None:
     """Drop the clients, so that the next use makes them for another account or endpoint."""
-    for client in (s3, codepipeline, sagemaker, sns, stepfunctions, logs, secretsmanager):
+    every = (s3, codepipeline, sagemaker, sns, stepfunctions, logs, secretsmanager, ssm, sts)
+    for client in every:
         client.cache_clear()

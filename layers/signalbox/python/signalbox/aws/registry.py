@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from signalbox.aws import clients
+from signalbox.promotion_check import Container
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker import SageMakerClient
+    from types_boto3_sagemaker.type_defs import DescribeModelPackageOutputTypeDef
 
 
 class Approval(StrEnum):
@@ -28,11 +33,12 @@ class ModelVersion:
     evaluation_uri: str
     modified_by: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    container: Container = field(default_factory=Container)
 
 
-def describe(arn: str) -> ModelVersion:
-    """A model version as the registry has it."""
-    package = clients.sagemaker().describe_model_package(ModelPackageName=arn)
+def describe(arn: str, sagemaker: "SageMakerClient | None" = None) -> ModelVersion:
+    """A model version as the registry has it; `sagemaker` is another account's client."""
+    package = (sagemaker or clients.sagemaker()).describe_model_package(ModelPackageName=arn)
     quality = package.get("ModelMetrics", {}).get("ModelQuality", {})
     return ModelVersion(
         arn=arn,
@@ -41,6 +47,19 @@ def describe(arn: str) -> ModelVersion:
         evaluation_uri=quality.get("Statistics", {}).get("S3Uri", ""),
         modified_by=package.get("LastModifiedBy", {}).get("IamIdentity", {}).get("Arn", ""),
         metadata=package.get("CustomerMetadataProperties", {}),
+        container=_container(package),
+    )
+
+
+def _container(package: "DescribeModelPackageOutputTypeDef") -> Container:
+    containers = package.get("InferenceSpecification", {}).get("Containers", [])
+    if not containers:
+        return Container()
+    first = containers[0]
+    return Container(
+        image=first.get("Image", ""),
+        image_digest=first.get("ImageDigest", ""),
+        model_data_url=first.get("ModelDataUrl", ""),
     )
 
 
@@ -59,4 +78,11 @@ def _settle(arn: str, status: Literal["Approved", "Rejected"], reason: str) -> N
         ModelPackageArn=arn,
         ModelApprovalStatus=status,
         ApprovalDescription=reason[:1024],
+    )
+
+
+def stamp(arn: str, metadata: Mapping[str, str]) -> None:
+    """Add to a version's metadata; that is no decision, so it wakes nobody."""
+    clients.sagemaker().update_model_package(
+        ModelPackageArn=arn, CustomerMetadataProperties=dict(metadata)
     )

@@ -9,12 +9,16 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from signalbox.aws import clients, failures
 from signalbox.errors import ObjectMissingError, ObjectTooLargeError, WriteContendedError
 from signalbox.naming import s3_uri
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 # Each failed attempt means that another writer succeeded, so this bounds writers, not time.
 UPDATE_ATTEMPTS = 25
@@ -42,16 +46,34 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class Beginning:
-    """The first bytes of an object, and whether they are all of it."""
+    """The first bytes of an object, and which object that is; the ETag has no quotation marks."""
 
     content: bytes
-    is_whole: bool
+    version_id: str
+    etag: str
+    size_bytes: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the bytes are all of it."""
+        return len(self.content) == self.size_bytes
 
 
-def read(bucket: str, key: str, *, limit_bytes: int = MAX_DOCUMENT_BYTES) -> StoredObject:
-    """An object whole; raises ObjectMissingError, or ObjectTooLargeError above the limit."""
+def read(
+    bucket: str,
+    key: str,
+    *,
+    limit_bytes: int = MAX_DOCUMENT_BYTES,
+    s3: "S3Client | None" = None,
+    version_id: str = "",
+) -> StoredObject:
+    """An object whole; raises ObjectMissingError, or ObjectTooLargeError above the limit.
+
+    `s3` is another account's client; without a version id the current one is read.
+    """
+    exactly = {"VersionId": version_id} if version_id else {}
     try:
-        answer = clients.s3().get_object(Bucket=bucket, Key=key)
+        answer = (s3 or clients.s3()).get_object(Bucket=bucket, Key=key, **exactly)  # type: ignore[arg-type]
     except ClientError as error:
         if failures.code_of(error) in failures.MISSING_OBJECT:
             raise ObjectMissingError(s3_uri(bucket, key)) from error
@@ -75,11 +97,12 @@ def beginning(bucket: str, key: str, *, length_bytes: int) -> Beginning:
         if failures.code_of(error) in failures.MISSING_OBJECT:
             raise ObjectMissingError(s3_uri(bucket, key)) from error
         if failures.code_of(error) == "InvalidRange":  # no first byte: the object is empty
-            return Beginning(b"", is_whole=True)
+            return Beginning(b"", "", "", 0)
         raise
     with answer["Body"] as body:
         size_bytes = int(answer["ContentRange"].rpartition("/")[2])
-        return Beginning(body.read(), is_whole=size_bytes <= length_bytes)
+        etag = answer["ETag"].strip('"')
+        return Beginning(body.read(), answer.get("VersionId", ""), etag, size_bytes)
 
 
 def read_lines(bucket: str, key: str) -> Iterator[str]:
@@ -101,7 +124,14 @@ def write(bucket: str, key: str, content: bytes, *, content_type: str = "") -> N
     clients.s3().put_object(Bucket=bucket, Key=key, Body=content, **extra)  # type: ignore[arg-type]
 
 
-def create(bucket: str, key: str, content: bytes, *, content_type: str = "") -> bool:
+def create(
+    bucket: str,
+    key: str,
+    content: bytes,
+    *,
+    content_type: str = "",
+    s3: "S3Client | None" = None,
+) -> bool:
     """Put an object that must not exist yet; False when it does. Of two writers, one creates.
 
     A 409 (another write in progress) is asked again: the answer is then 412 or success.
@@ -109,7 +139,7 @@ def create(bucket: str, key: str, content: bytes, *, content_type: str = "") -> 
     extra = {"ContentType": content_type} if content_type else {}
     for _ in range(UPDATE_ATTEMPTS):
         try:
-            clients.s3().put_object(
+            (s3 or clients.s3()).put_object(
                 Bucket=bucket,
                 Key=key,
                 Body=content,
@@ -134,25 +164,32 @@ class Updated:
     was_written: bool
 
 
-def update(bucket: str, key: str, change: Callable[[bytes], bytes]) -> Updated:
+def update(
+    bucket: str,
+    key: str,
+    change: Callable[[bytes], bytes],
+    *,
+    s3: "S3Client | None" = None,
+) -> Updated:
     """Read, change, write if nobody wrote in between, else again.
 
     `change` may run several times and must depend on its argument only. Content that it returns
     unchanged is not written. Raises ObjectMissingError, WriteContendedError.
     """
     for _ in range(UPDATE_ATTEMPTS):
-        current = read(bucket, key)
+        current = read(bucket, key, s3=s3)
         changed = change(current.content)
         if changed == current.content:
             return Updated(changed, was_written=False)
-        if _replace(bucket, key, changed, current.etag):
+        if _replace(s3 or clients.s3(), (bucket, key), changed, current.etag):
             return Updated(changed, was_written=True)
     raise _contended(bucket, key)
 
 
-def _replace(bucket: str, key: str, content: bytes, etag: str) -> bool:
+def _replace(s3: "S3Client", place: tuple[str, str], content: bytes, etag: str) -> bool:
+    bucket, key = place
     try:
-        clients.s3().put_object(
+        s3.put_object(
             Bucket=bucket, Key=key, Body=content, IfMatch=etag, ContentType="application/json"
         )
     except ClientError as error:
@@ -173,6 +210,11 @@ def _contended(bucket: str, key: str) -> WriteContendedError:
         f"{s3_uri(bucket, key)} was changed by others {UPDATE_ATTEMPTS} times in a row; "
         "nothing was written, try again"
     )
+
+
+def changed_meanwhile(bucket: str, key: str) -> WriteContendedError:
+    """The error of a write that somebody else has overwritten already."""
+    return WriteContendedError(f"{s3_uri(bucket, key)} was overwritten by others; try again")
 
 
 def current_objects(bucket: str, prefix: str) -> list[ListedObject]:

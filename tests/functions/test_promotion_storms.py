@@ -1,0 +1,119 @@
+"""Storms over a promotion: words said in the registry, events doubled, shuffled, late and lost.
+
+A person says something up to five times. Each word has an event, which comes once to three times,
+in any order, at its own moment or any later one, or never. In between, promotions end well or not.
+What is left when all is quiet follows from the registry's last word alone; where events were lost,
+after one look of the reconciler, which is a call of the same function.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions import promotion_handler
+from signalbox import promotion
+from signalbox.aws import promotions
+from tests.functions import gate_stories as stories
+from tests.functions import promotion_world as two
+from tests.functions.gate_stories import version_event
+
+WORDS = ("Approved", "Rejected", "PendingManualApproval")
+PATH = two.target_of("staging", "210987654321", "none")
+STORM = settings(
+    max_examples=250,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@dataclass(frozen=True)
+class Storm:
+    """Words in the order they are said; for each event copy its word and the moment it comes."""
+
+    words: list[str]
+    copies: list[tuple[int, int]]
+    endings: list[bool]
+    """After each word, whether the promotions that run then come to their end."""
+
+
+@st.composite
+def storms(draw: st.DrawFn) -> Storm:
+    """Words, and every event of them in some order, some of them lost."""
+    words = draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5))
+    copies = [
+        (said, draw(st.integers(said, len(words) - 1)))
+        for said in range(len(words))
+        for _ in range(draw(st.integers(0, 3)))
+    ]
+    endings = draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words)))
+    return Storm(words, draw(st.permutations(copies)), endings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@given(storm=storms())
+@STORM
+def test_the_last_word_in_the_registry_decides(fresh_world, workload, author, storm):
+    world = fresh_world()
+    arn = stories.at_model_gate(world, workload, author)
+    world.pipeline.gate_status = "Succeeded"  # the gate has storms of its own
+    two.put_path(PATH)
+    two.keep_what_is_not_named(world.sagemaker)
+    for moment, word in enumerate(storm.words):
+        stories.decide_in_registry(world, arn, word, "because")
+        for said, comes in storm.copies:
+            if comes == moment:
+                deliver(world, arn, storm.words[said], said)
+        if storm.endings[moment]:
+            end_what_runs(world)
+
+    reconcile(world, arn)
+
+    check(world, arn, storm.words[-1])
+    before = snapshot(world, arn)
+    reconcile(world, arn)
+    assert snapshot(world, arn) == before
+
+
+def deliver(world: Any, arn: str, word: str, said: int) -> None:
+    """One copy of an event."""
+    event = version_event(world, arn, word)
+    event["detail"]["LastModifiedTime"] = f"2026-11-21T09:0{said}:00.000000Z"
+    promotion_handler.handler(event, None)
+
+
+def end_what_runs(world: Any) -> None:
+    """Every promotion that runs succeeds."""
+    for arn, known in list(world.machines.ended.items()):
+        if known["status"] == "RUNNING":
+            world.machines.end(arn, "SUCCEEDED")
+
+
+def reconcile(world: Any, arn: str) -> None:
+    """What a look without an event does."""
+    where = promotion_handler._environment()
+    promotions.follow(where, promotion_handler._settings().promotion_state_machine_arn, arn)
+
+
+def snapshot(world: Any, arn: str) -> Any:
+    """Record and executions."""
+    statuses = {name: one["status"] for name, one in world.machines.ended.items()}
+    return promotions.read(two.WORKFLOW, arn), statuses
+
+
+def check(world: Any, arn: str, last: str) -> None:
+    """An approved version has a promotion of its last decision; any other has none that runs."""
+    record, statuses = snapshot(world, arn)
+    running = [name for name, status in statuses.items() if status == "RUNNING"]
+    if last != "Approved":
+        assert running == []
+        assert record is None or record.status == last
+        return
+    name = promotion.execution_name(arn, record.decision)
+    assert record.status == "Approved"
+    assert statuses[f"{two.MACHINE}:{name}"] in ("RUNNING", "SUCCEEDED")
+    assert running in ([], [f"{two.MACHINE}:{name}"])

@@ -1,0 +1,50 @@
+"""Several AWS accounts in one process: who is whose, and that nobody sees into another account."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws.accounts import ACCOUNTS, BY_ENVIRONMENT, Account
+from localaws.clients import developer_client
+from localaws.server import LaptopServer
+
+pytestmark = pytest.mark.usefixtures("laptop")
+
+DEV, STAGING, PROD = ACCOUNTS
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.environment)
+def test_a_key_of_an_account_is_its_developer(remote: Callable[..., Any], account: Account) -> None:
+    sts = remote("sts", key_id=account.access_key_id, secret=account.secret_access_key)
+
+    identity = sts.get_caller_identity()
+
+    assert identity["Account"] == account.id
+    assert identity["Arn"] == f"arn:aws:iam::{account.id}:user/developer"
+
+
+def test_the_key_of_one_account_and_the_secret_of_another_open_neither(
+    remote: Callable[..., Any],
+) -> None:
+    sts = remote("sts", key_id=STAGING.access_key_id, secret=PROD.secret_access_key)
+
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        sts.get_caller_identity()
+
+
+def test_an_unknown_key_is_told_which_ones_are_known(remote: Callable[..., Any]) -> None:
+    with pytest.raises(ClientError, match=r"AKIALAPTOPDEVELOPER1 \(staging\)"):
+        remote("sts", key_id="AKIAUNKNOWN000000000").get_caller_identity()
+
+
+def test_the_health_of_the_laptop_is_that_of_all_its_accounts(laptop: LaptopServer) -> None:
+    assert BY_ENVIRONMENT["dev"].id == laptop.config.account
+
+
+def test_nobody_becomes_administrator_of_another_account_by_asking() -> None:
+    role = f"arn:aws:iam::{PROD.id}:role/OrganizationAccountAccessRole"
+
+    with pytest.raises(ClientError, match="the role does not exist"):
+        developer_client("sts").assume_role(RoleArn=role, RoleSessionName="admin")

@@ -1,0 +1,196 @@
+"""Three environments on one laptop, each in an account of its own: nothing passes between them.
+
+A whole run, from release to an endpoint that answers, is made in staging while dev and prod stand
+beside it; what staging has then must not be seen, used or changed from dev, and the other way.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from signalbox_cli import laptop
+from signalbox_cli.runs import find_run, read_manifest
+from signalbox_cli.sample_data import SampleData
+from tests.scenarios import stories
+from tests.scenarios.conftest import REPOSITORY, Laptop
+
+ACCOUNTS = {"dev": "123456789012", "staging": "210987654321", "prod": "345678901234"}
+
+
+@dataclass(frozen=True)
+class World:
+    """One laptop with three environments, and the run that was made in staging."""
+
+    dev: Laptop
+    staging: Laptop
+    prod: Laptop
+    execution_id: str
+
+    @property
+    def all(self) -> tuple[Laptop, ...]:
+        """Every environment."""
+        return self.dev, self.staging, self.prod
+
+
+@pytest.fixture(scope="module")
+def world(sample: Callable[[str], SampleData]) -> Iterator[World]:
+    """Three environments, and a run in staging that ended behind an endpoint."""
+    options = laptop.LaptopOptions(
+        port=0,
+        time_scale=600,
+        environments=("dev", "staging", "prod"),
+        template=REPOSITORY / "template.yaml",
+    )
+    before = os.getcwd()
+    os.chdir(REPOSITORY)
+    try:
+        with laptop.serving(options, lambda _line: None) as up:
+            each = [Laptop(up, up.target(options, name)) for name in ACCOUNTS]
+            yield World(*each, _run_to_endpoint(each[1], sample("diabetes")))
+    finally:
+        os.chdir(before)
+
+
+def _run_to_endpoint(served: Laptop, files: SampleData) -> str:
+    modes = ["--set", "inference.mode=endpoint", "--set", "approvals.approveModel=automatic"]
+    folder = str(REPOSITORY / "workloads" / "diabetes")
+    execution_id: str = json.loads(served.signalbox("release", folder, *modes, "--json").stdout)[
+        "executionId"
+    ]
+    served.signalbox("watch", execution_id, "--until-gate")
+    served.signalbox("upload", str(files.source), "--run", execution_id)
+    served.signalbox("watch", execution_id)
+    return execution_id
+
+
+@pytest.mark.slow
+def test_a_run_in_staging_ends_with_an_endpoint_there_that_answers(
+    world: World, sample: Callable[[str], SampleData]
+) -> None:
+    rows = sample("diabetes").inference
+
+    answer = world.staging.signalbox("predict", str(rows), "--workload", "diabetes", "--json")
+
+    run = find_run(world.staging.target, world.execution_id)
+    assert run.status == "Succeeded"
+    assert len(json.loads(answer.stdout)["predictions"]) == len(rows.read_text().splitlines())
+
+
+@pytest.mark.slow
+def test_everything_that_a_run_leaves_names_its_own_account(world: World) -> None:
+    run = find_run(world.staging.target, world.execution_id)
+    manifest = json.dumps(read_manifest(world.staging.target, run))
+
+    assert f":{ACCOUNTS['staging']}:" in manifest
+    for other in (ACCOUNTS["dev"], ACCOUNTS["prod"]):
+        assert other not in manifest
+
+
+LISTS: dict[str, Callable[[Any], list[str]]] = {
+    "s3": lambda c: [b["Name"] for b in c.list_buckets()["Buckets"]],
+    "lambda": lambda c: [f["FunctionName"] for f in c.list_functions()["Functions"]],
+    "stepfunctions": lambda c: [m["name"] for m in c.list_state_machines()["stateMachines"]],
+    "codepipeline": lambda c: [p["name"] for p in c.list_pipelines()["pipelines"]],
+    "events": lambda c: [r["Name"] for r in c.list_rules()["Rules"]],
+    "sns": lambda c: [t["TopicArn"].rpartition(":")[2] for t in c.list_topics()["Topics"]],
+    "sqs": lambda c: [u.rpartition("/")[2] for u in c.list_queues().get("QueueUrls", [])],
+    "ssm": lambda c: [p["Name"] for p in c.describe_parameters()["Parameters"]],
+    "iam": lambda c: [r["RoleName"] for r in c.list_roles()["Roles"]],
+    "kms": lambda c: [a["AliasName"] for a in c.list_aliases()["Aliases"] if "TargetKeyId" in a],
+    "logs": lambda c: [g["logGroupName"] for g in c.describe_log_groups()["logGroups"]],
+    "secretsmanager": lambda c: [s["Name"] for s in c.list_secrets()["SecretList"]],
+    "cloudwatch": lambda c: [a["AlarmName"] for a in c.describe_alarms()["MetricAlarms"]],
+}
+"""Names of what an account has, by service; each holds something of a deployed environment."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service", sorted(LISTS))
+def test_a_listing_shows_what_is_in_the_own_account_only(world: World, service: str) -> None:
+    found = {
+        each.target.environment: LISTS[service](each.target.client(service)) for each in world.all
+    }
+
+    for environment, names in found.items():
+        assert any(f"signalbox-{environment}" in n or f"/{environment}/" in n for n in names), names
+        foreign = [other for other in ACCOUNTS if other != environment]
+        assert not [n for n in names for o in foreign if f"signalbox-{o}" in n or f"/{o}/" in n]
+
+
+SAGEMAKER: dict[str, Callable[[Any], list[Any]]] = {
+    "endpoints": lambda c: c.list_endpoints()["Endpoints"],
+    "endpoint configurations": lambda c: c.list_endpoint_configs()["EndpointConfigs"],
+    "models": lambda c: c.list_models()["Models"],
+    "groups": lambda c: c.list_model_package_groups()["ModelPackageGroupSummaryList"],
+    "processing jobs": lambda c: c.list_processing_jobs()["ProcessingJobSummaries"],
+    "training jobs": lambda c: c.list_training_jobs()["TrainingJobSummaries"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(SAGEMAKER))
+def test_what_the_run_made_is_in_staging_and_nowhere_else(world: World, kind: str) -> None:
+    counts = [len(SAGEMAKER[kind](each.target.client("sagemaker"))) for each in world.all]
+
+    assert counts[1] > 0
+    assert (counts[0], counts[2]) == (0, 0)
+
+
+@pytest.mark.slow
+def test_executions_and_their_logs_stay_with_their_account(world: World) -> None:
+    machine = world.staging.target.wiring().training_machine_arn
+    own = world.staging.target.client("stepfunctions").list_executions(stateMachineArn=machine)
+
+    assert [e["status"] for e in own["executions"]] == ["SUCCEEDED"]
+    assert ACCOUNTS["staging"] in own["executions"][0]["executionArn"]
+    groups = world.dev.target.client("logs").describe_log_groups(
+        logGroupNamePrefix="/aws/sagemaker"
+    )
+    assert groups["logGroups"] == []
+
+
+@pytest.mark.slow
+def test_the_owner_of_one_account_can_touch_nothing_of_another(world: World) -> None:
+    dev, theirs = world.dev.target, world.staging.target.wiring()
+    key = world.staging.target.client("ssm").get_parameter(Name="/signalbox/staging/kms-key-arn")
+    function = LISTS["lambda"](world.staging.target.client("lambda"))[0]
+    attempts: list[tuple[str, str, dict[str, Any]]] = [
+        ("s3", "list_objects_v2", {"Bucket": theirs.workflow_bucket}),
+        ("s3", "get_object", {"Bucket": theirs.source_bucket, "Key": theirs.source_key}),
+        ("s3", "put_object", {"Bucket": theirs.workflow_bucket, "Key": "x", "Body": b"x"}),
+        ("kms", "describe_key", {"KeyId": key["Parameter"]["Value"]}),
+        ("kms", "encrypt", {"KeyId": key["Parameter"]["Value"], "Plaintext": b"x"}),
+        ("ssm", "get_parameter", {"Name": key["Parameter"]["ARN"]}),
+        ("stepfunctions", "start_execution", {"stateMachineArn": theirs.inference_machine_arn}),
+        (
+            "lambda",
+            "invoke",
+            {"FunctionName": f"arn:aws:lambda:us-east-1:{ACCOUNTS['staging']}:function:{function}"},
+        ),
+    ]
+
+    for service, operation, arguments in attempts:
+        with pytest.raises(ClientError, match="is not authorized to perform"):
+            getattr(dev.client(service), operation)(**arguments)
+
+
+@pytest.mark.slow
+def test_destroying_one_environment_leaves_the_others(world: World) -> None:
+    prod_run = stories.run_to_end(world.prod, stories.smallest())
+    assert prod_run.status == "Succeeded"
+
+    world.prod.signalbox("destroy", "--yes", "--allow-prod")
+
+    assert (
+        world.prod.target.client("sagemaker").list_model_package_groups()[
+            "ModelPackageGroupSummaryList"
+        ]
+        == []
+    )
+    assert len(SAGEMAKER["groups"](world.staging.target.client("sagemaker"))) == 1
+    assert len(SAGEMAKER["endpoints"](world.staging.target.client("sagemaker"))) == 1
