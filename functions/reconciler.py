@@ -13,6 +13,8 @@ from typing import Any
 from signalbox import costs, events, hosting, naming, observability, reconciliation, settings
 from signalbox.aws import repairs, survey, survey_hosting
 from signalbox.aws.messages import Channel
+from signalbox.aws.promotions import Environment
+from signalbox.aws.repairs import Following
 from signalbox.aws.survey import Policy
 from signalbox.errors import EventError
 from signalbox.gates import Gate
@@ -38,7 +40,7 @@ def reconcile(now: datetime, *, owner: str) -> dict[str, Any]:
     gates = _decide_gates(waiting, now)
     runs = _write_ends(ends)
     due = reconciliation.to_follow(versions, now)
-    followed = [f"{version.arn}: {repairs.follow(version.arn)}" for version in due]
+    followed = repairs.follow(due, _following())
     asked = [gate.waiting.run_id for gate in waiting]
     findings = [
         *(f for gate in waiting for f in reconciliation.gate_findings(gate.waiting)),
@@ -100,6 +102,12 @@ def _policy() -> Policy:
         },
         two_people=found.two_person_rule,
     )
+
+
+def _following() -> Following:
+    found = _settings()
+    where = Environment(found.app_name, found.environment_name, found.workflow_bucket)
+    return Following(where, found.promotion_state_machine_arn, found.two_person_rule)
 
 
 def _machines() -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from functions import reconciler, record_outcome
 from signalbox import settings
-from signalbox.aws import survey_hosting
+from signalbox.aws import clients, survey_hosting
 from signalbox.errors import EventError
 from tests.functions import gate_stories as stories
 from tests.functions import intake_world
@@ -75,6 +75,7 @@ def test_a_gate_that_waits_for_a_person_is_left_to_wait(world, version):
 def test_an_author_s_own_approval_settles_nothing_where_two_people_are_asked_for(
     world, version, monkeypatch
 ):
+    lead_to_staging()
     monkeypatch.setenv("TWO_PERSON_RULE", "true")
     reconciler._settings.cache_clear()
     stories.decide_in_registry(world, version, "Approved", "mine")
@@ -87,7 +88,10 @@ def test_an_author_s_own_approval_settles_nothing_where_two_people_are_asked_for
         lambda parsed, **_: parsed.update(LastModifiedBy={"IamIdentity": {"Arn": author}}),
     )
 
-    assert reconcile(world)["gates"] == []
+    found = reconcile(world)
+
+    assert found["gates"] == []
+    assert found["promotions"] == [f"{version}: approved by its author alone, withheld"]
 
 
 def test_a_gate_past_its_time_is_ended_and_says_so(world, version):
@@ -147,14 +151,52 @@ def test_nothing_but_its_schedule_wakes_it(world):
         reconciler.handler(world.event("promotion_handler"), None)
 
 
-def test_an_approved_version_is_followed_each_time(world, version):
+PATH = [
+    {
+        "environment": "staging",
+        "account": "210987654321",
+        "region": "us-east-1",
+        "deployRoleArn": "arn:aws:iam::210987654321:role/signalbox-staging-deploy-us-east-1",
+    }
+]
+
+
+def lead_to_staging(path: list[dict[str, str]] = PATH) -> None:
+    """What the template's PromotionPath writes."""
+    clients.ssm().put_parameter(
+        Name="/signalbox/dev/promotion-path", Value=json.dumps(path), Type="String", Overwrite=True
+    )
+
+
+def test_an_approval_that_nobody_heard_of_starts_the_promotion_once(world, version):
+    lead_to_staging()
     stories.decide_in_registry(world, version, "Approved", "good")
 
-    assert (
-        reconcile(world)["promotions"]
-        == reconcile(world)["promotions"]
-        == [f"{version}: no promotion"]
-    )
+    first, second = reconcile(world), reconcile(world)
+
+    assert first["promotions"] == [f"{version}: promotion started"]
+    assert second["promotions"] == [f"{version}: promotion started before"]
+    (started,) = world.machines.started
+    assert json.loads(started["input"])["modelPackageArn"] == version
+
+
+def test_a_rejection_that_nobody_heard_of_stops_the_promotion(world, version):
+    lead_to_staging()
+    stories.decide_in_registry(world, version, "Approved", "good")
+    reconcile(world)
+    stories.decide_in_registry(world, version, "Rejected", "biased")
+
+    found = reconcile(world)
+
+    assert found["promotions"] == [f"{version}: promotion stopped"]
+    assert len(world.machines.stopped) == 1
+
+
+def test_where_nothing_is_promoted_no_version_is_looked_at(world, version):
+    lead_to_staging([])
+    stories.decide_in_registry(world, version, "Approved", "good")
+
+    assert reconcile(world)["promotions"] == []
 
 
 def leave_an_endpoint(world: Any, name: str = "signalbox-dev-forgotten") -> None:

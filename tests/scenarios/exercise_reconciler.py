@@ -51,10 +51,63 @@ def walk(served: Laptop) -> None:
     with lost(served, *GATE_RULES):
         execution_id = stories.start(served, stories.smallest())
         assert finish(served, execution_id).status == "Succeeded"
+    _lose_an_approval(served)
     _leave_something_to_find(served)
     assert reconcile(served)["told"] > 0
     assert reconcile(served)["told"] == 0
     _break_the_schedule(served)
+
+
+PATH = [
+    {
+        "environment": "staging",
+        "account": "210987654321",
+        "region": "us-east-1",
+        "deployRoleArn": "arn:aws:iam::210987654321:role/signalbox-staging-deploy-us-east-1",
+    }
+]
+
+
+def _lose_an_approval(served: Laptop) -> None:
+    """A promotion is begun without its event; it ends at once, as the version is of no run."""
+    ssm, name = served.target.client("ssm"), "/signalbox/dev/promotion-path"
+    ssm.put_parameter(Name=name, Value=json.dumps(PATH), Type="String", Overwrite=True)
+    with lost(served, "model-decided"):
+        arn = _approved_by_hand(served)
+        begun, again = (_promotion_of(reconcile(served), arn) for _ in range(2))
+        assert (begun, again) == ("promotion started", "promotion started before")
+    machine = f"{served.target.wiring().promotion_machine_arn}"
+    executions = served.target.client("stepfunctions")
+    stories.await_true(
+        lambda: (
+            not executions.list_executions(stateMachineArn=machine, statusFilter="RUNNING")[
+                "executions"
+            ]
+        ),
+        "the promotion ended",
+    )
+    ssm.put_parameter(Name=name, Value="[]", Type="String", Overwrite=True)
+
+
+def _approved_by_hand(served: Laptop) -> str:
+    sagemaker, group = served.target.client("sagemaker"), f"{served.target.prefix}-by-hand"
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2"
+    made = sagemaker.create_model_package(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        InferenceSpecification={
+            "Containers": [{"Image": image, "ModelDataUrl": "s3://b/m.tar.gz"}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+    )
+    return str(made["ModelPackageArn"])
+
+
+def _promotion_of(found: dict[str, Any], arn: str) -> str:
+    told = {text.rpartition(": ")[0]: text.rpartition(": ")[2] for text in found["promotions"]}
+    return str(told[arn])
 
 
 def _leave_something_to_find(served: Laptop) -> None:

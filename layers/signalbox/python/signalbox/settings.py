@@ -71,6 +71,7 @@ class ReconcilerSettings(NotifierSettings):
 
     training_machine_arn: Arn
     inference_machine_arn: Arn
+    promotion_state_machine_arn: Arn
 
 
 class WebhookSettings(Settings):

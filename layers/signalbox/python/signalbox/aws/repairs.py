@@ -1,17 +1,21 @@
 """What the reconciler does about what it can prove: each of these may be done again at any time."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from signalbox import json_documents, messages_findings, reconciliation
-from signalbox.aws import messages, pipeline, runs, storage
+from signalbox import decisions, json_documents, messages_findings, naming, reconciliation
+from signalbox.aws import messages, pipeline, promotions, registry, runs, storage
 from signalbox.aws.messages import Channel
 from signalbox.aws.pipeline import Decision
+from signalbox.aws.promotions import Environment
+from signalbox.aws.registry import Approval, ModelVersion
 from signalbox.aws.survey import EndOfRun, GateAtRun
 from signalbox.errors import ObjectMissingError
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_history import place
 from signalbox.manifest_resolved import HistoryEntry
-from signalbox.reconciliation import Finding, Ruling
+from signalbox.reconciliation import Finding, Ruling, Version
 
 # What people were told of; a thing that is gone is forgotten.
 TOLD_KEY = "reconciler/told.json"
@@ -39,13 +43,41 @@ def write_end(found: EndOfRun, entry: HistoryEntry) -> bool:
     return runs.change(uri, lambda current: place(current, entry)).was_changed
 
 
-def follow(arn: str) -> str:
-    """See to the promotion of an approved version.
+@dataclass(frozen=True)
+class Following:
+    """What it takes to see to promotions."""
 
-    The seam to promotion: signalbox.aws.promotions.follow, which is idempotent, belongs here.
+    where: Environment
+    machine_arn: str
+    two_people: bool
+
+
+def follow(versions: Iterable[Version], known: Following) -> list[str]:
+    """Begin, stop or leave the promotion of each version, as its event would have; what came of it.
+
+    An environment that nothing is promoted from has nothing to look at.
     """
-    del arn
-    return "no promotion"
+    if not promotions.path(known.where):
+        return []
+    return [f"{version.arn}: {_follow(version.arn, known)}" for version in versions]
+
+
+def _follow(arn: str, known: Following) -> str:
+    version = registry.describe(arn)
+    if known.two_people and version.approval is Approval.APPROVED and _is_authors(version, known):
+        return "approved by its author alone, withheld"
+    return promotions.follow(known.where, known.machine_arn, arn).value
+
+
+def _is_authors(version: ModelVersion, known: Following) -> bool:
+    run_id = version.metadata.get("run_id")
+    if not run_id:
+        return False
+    try:
+        manifest = runs.read(naming.s3_uri(known.where.bucket, naming.manifest_key(run_id)))
+    except ObjectMissingError:
+        return False
+    return decisions.is_author(manifest, version.modified_by)
 
 
 def tell(findings: list[Finding], channel: Channel) -> int:
