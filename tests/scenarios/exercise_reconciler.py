@@ -123,12 +123,33 @@ def _leave_something_to_find(served: Laptop) -> None:
 
 def _break_the_schedule(served: Laptop) -> None:
     """What a schedule cannot deliver goes to the dead-letter queue, by the schedule's role."""
-    scheduler, name = served.target.client("scheduler"), f"{served.target.prefix}-reconcile"
-    found = scheduler.get_schedule(Name=name, GroupName="default")
+    target = _schedule(served)["Target"]
+    broken = {"ScheduleExpression": "rate(5 minutes)", "Target": {**target, "Input": "no JSON"}}
+    with _rescheduled(served, broken):
+        while stories.await_dead_letter(served) != "no JSON":
+            continue
+
+
+@contextmanager
+def asleep(served: Laptop) -> Iterator[None]:
+    """For a while its schedule does not wake the reconciler."""
+    with _rescheduled(served, {"State": "DISABLED"}):
+        yield
+
+
+@contextmanager
+def _rescheduled(served: Laptop, changes: dict[str, Any]) -> Iterator[None]:
+    before, scheduler = _schedule(served), served.target.client("scheduler")
+    scheduler.update_schedule(**{**before, **changes})
+    try:
+        yield
+    finally:
+        scheduler.update_schedule(**before)
+
+
+def _schedule(served: Laptop) -> dict[str, Any]:
+    found = served.target.client("scheduler").get_schedule(
+        Name=f"{served.target.prefix}-reconcile", GroupName="default"
+    )
     kept = ("FlexibleTimeWindow", "GroupName", "Name", "ScheduleExpression", "State", "Target")
-    before = {key: found[key] for key in kept}
-    broken = {**before, "ScheduleExpression": "rate(5 minutes)"}
-    scheduler.update_schedule(**{**broken, "Target": {**found["Target"], "Input": "no JSON"}})
-    while stories.await_dead_letter(served) != "no JSON":
-        continue
-    scheduler.update_schedule(**before)
+    return {key: found[key] for key in kept}
