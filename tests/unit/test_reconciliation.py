@@ -156,16 +156,20 @@ def _keep_an_example(manifest) -> None:
     _EXAMPLE[:] = [manifest]
 
 
-def test_only_decided_versions_are_followed_the_oldest_decision_first():
-    young, old = version("Rejected", days=1), version(days=6)
+def test_versions_that_changed_lately_are_followed_the_oldest_change_first():
+    """One that waits may have been approved before, and its promotion may run."""
+    young, waiting, old = (
+        version("Rejected"),
+        version("PendingManualApproval", days=2),
+        version(days=6),
+    )
     others = [
         version(is_promoted=True),
-        version("PendingManualApproval"),
         version(is_rolled_back=True),
         version(days=8),
     ]
 
-    assert reconciliation.to_follow([young, *others, old], NOW) == [old, young]
+    assert reconciliation.to_follow([young, waiting, *others, old], NOW) == [old, waiting, young]
 
 
 def test_a_version_that_no_gate_asks_for_is_told_after_a_day():

@@ -149,17 +149,16 @@ def _ending_of(ended: EndedMachine) -> str | None:
 
 
 def to_follow(versions: Iterable[Version], now: datetime) -> list[Version]:
-    """Decided versions whose promotion is to be begun or stopped, the oldest decision first.
+    """Versions whose promotion is to be begun, stopped or left, the oldest change first.
 
-    Following is idempotent, so a version that is under way or done is among them: what has become
-    of it is known by the one who follows. Those that came from another environment are its own
-    promotion's business there.
+    Following is idempotent and looks at the registry itself, so every version that was changed
+    lately is among them: one that waits may have been approved before. Those that came from another
+    environment are the business of its promotion.
     """
     due = [
         version
         for version in versions
-        if version.approval in ("Approved", "Rejected")
-        and not version.is_rolled_back
+        if not version.is_rolled_back
         and not version.is_promoted
         and now - version.changed_at <= FOLLOWED_FOR
     ]
