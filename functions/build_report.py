@@ -42,7 +42,7 @@ def _gather(request: ReportRequest, built_at: str) -> Evidence:
             evaluations.read(verdict_uri), evaluations.predictions_beside(verdict_uri, _chance())
         ),
         champion=_champion(request.champion.evaluation_uri),
-        profile=_profile(manifest.locations.report),
+        profiles=_profiles(manifest.locations.report),
         data=request.data,
         jobs={step: job.job_arn for step, job in request.jobs.items()},
         attempt=request.attempt,
@@ -63,7 +63,7 @@ def _champion(evaluation_uri: str) -> Model | None:
     return Model(evaluation, evaluations.predictions_if_readable(evaluation_uri, _chance()))
 
 
-def _profile(report_uri: str) -> JsonObject | None:
+def _profiles(report_uri: str) -> JsonObject | None:
     bucket, key = naming.split_s3_uri(f"{report_uri}/{report_page.PROFILE_NAME}")
     if not storage.exists(bucket, key):
         return None

@@ -69,7 +69,10 @@ def _promotion(step: TargetStep) -> Promotion:
 
 
 def plan(given: PromotionInput, execution: str) -> JsonObject:
-    """Which targets the version goes to, in which order; those of this decision are left out."""
+    """Which targets the version goes to, in which order.
+
+    Those that this decision has reached are left out, unless they are asked for by name.
+    """
     arn = given.model_package_arn
     source = promotion_context.source(_settings(), arn, given.decision)
     promotions.begun(_settings().workflow_bucket, arn, execution)
@@ -77,7 +80,7 @@ def plan(given: PromotionInput, execution: str) -> JsonObject:
     left = [
         target.model_dump(mode="json")
         for target in promotion.chosen(path, given.to)
-        if not _is_done(source.record, target.environment)
+        if given.to or not _is_done(source.record, target.environment)
     ]
     return {
         "modelPackageArn": arn,
@@ -189,12 +192,13 @@ def deploy(step: TargetStep) -> JsonObject:
 
 
 def _number(going: Promotion) -> int:
-    """Which try of this decision it is: what failed in an earlier execution is tried anew."""
+    """Which try of this decision it is: what an earlier execution has brought to an end is anew."""
     known = going.known
     if known is None or not known.execution or known.decision != going.step.decision:
         return 1
     ended = promotion_runs.look(known.execution, going.session).ending
-    is_anew = ended is Ending.FAILED and known.by != going.step.execution
+    has_ended = ended in (Ending.FAILED, Ending.SUCCEEDED)
+    is_anew = has_ended and known.by != going.step.execution
     return known.number + 1 if is_anew else known.number
 
 

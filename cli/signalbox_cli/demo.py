@@ -124,7 +124,7 @@ class Demo:
                 served = self._ask_endpoint(target, batch_run.workload)
                 direct = calling.result()
         self._compare(predictions, direct, served)
-        self._show_inbox()
+        self._show_inbox(batch_run, endpoint_run)
         self._report_timings()
         return {
             "runs": [batch_run.run_id, endpoint_run.run_id],
@@ -165,10 +165,12 @@ class Demo:
             for line in letter.text.splitlines():
                 self._output.note(escape(f"      {line}"))
 
-    def _show_inbox(self) -> None:
+    def _show_inbox(self, *runs: RunView) -> None:
+        """The folder also keeps what earlier laptops sent."""
         self._heading("What people were told (signalbox inbox)")
-        for letter in letters()[-8:]:
-            self._output.note(escape(f"    {letter.subject}"))
+        for letter in letters():
+            if any(run.run_id in letter.subject for run in runs):
+                self._output.note(escape(f"    {letter.subject}"))
 
     def _to_gate(self, target: Target, execution_id: str, gate: str | None) -> RunView:
         feed = self._feeds.setdefault(execution_id, Feed(target))

@@ -221,17 +221,32 @@ def _wiring(environment: str, account: str) -> dict[str, str]:
 
 
 def _note_digests(there: There, sagemaker: Any) -> None:
-    """SageMaker notes an image's digest when a version is registered, and deletes versions."""
+    """What SageMaker does and moto does not: image digests, client tokens, deleted versions."""
+
+    tokens: dict[str, Any] = {}
+    asked: list[str] = []
 
     def note(params: dict[str, Any], **_: object) -> None:
+        asked.append(params["ClientToken"])
         for container in params["InferenceSpecification"]["Containers"]:
             container["ImageDigest"] = there.digest
 
+    def known(**_: object) -> Any:
+        found = tokens.get(asked[-1])
+        return found and (SimpleNamespace(status_code=200), dict(found))
+
+    def keep(parsed: dict[str, Any], **_: object) -> None:
+        if "ModelPackageArn" in parsed:
+            tokens[asked[-1]] = dict(parsed)
+
     def delete(params: dict[str, Any], **_: object) -> Any:
+        tokens.clear()
         there.deleted.add(json.loads(params["body"])["ModelPackageName"])
         return SimpleNamespace(status_code=200), {}
 
     sagemaker.meta.events.register("before-parameter-build.sagemaker.CreateModelPackage", note)
+    sagemaker.meta.events.register_first("before-call.sagemaker.CreateModelPackage", known)
+    sagemaker.meta.events.register_first("after-call.sagemaker.CreateModelPackage", keep)
     sagemaker.meta.events.register_first("before-call.sagemaker.DeleteModelPackage", delete)
 
 

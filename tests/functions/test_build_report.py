@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions import build_report
+from signalbox import data_profiles
 from signalbox.errors import EventError
 from signalbox.manifest_resolved import from_json, to_json
 from tests.contracts.machine_inputs import resolved_manifest
@@ -37,6 +38,10 @@ def build(world: Any, **changes: Any) -> str:
     return page
 
 
+def keep_profiles(judged, files):
+    put(judged, "report/data-profile.json", json.dumps(data_profiles.document(files)))
+
+
 def test_metrics_alone_make_a_report(judged):
     page = build(judged)
 
@@ -64,13 +69,15 @@ def test_predictions_data_profile_and_champion_are_shown_where_they_are(judged):
         "histogram": {"from": 19.0, "to": 79.0, "counts": [1, 2, 3]},
     }
     profile = {"rows": 300, "columns": {"age": column, "odd": "not a column"}}
-    put(judged, "report/data-profile.json", json.dumps(profile))
+    keep_profiles(judged, {"source/people.csv": profile, "inference/rows.csv": {"rows": 7}})
 
     page = build(judged)
 
     for heading in ("Predicted against actual", "Residuals", "Rows within an error"):
         assert f"<h3>{heading}</h3>" in page
     assert "56.5" in page
+    assert "people.csv: 300 rows" in page
+    assert "rows.csv: 7 rows" not in page
     assert "3 (1.0%)" in page
     assert "over 1,000" in page
     assert page.count('class="line champion"') == 1
@@ -87,7 +94,7 @@ def test_a_second_attempt_replaces_the_report(judged):
 def test_what_comes_from_data_and_scripts_is_text_and_never_markup(judged):
     """Class names, slices, reasons, columns: all of them are somebody else's."""
     bad = '"><script>alert(1)</script>'
-    put(judged, "report/data-profile.json", json.dumps({"columns": {bad: {"type": bad}}}))
+    keep_profiles(judged, {f"source/{bad}": {"rows": 1, "columns": {bad: {"type": bad}}}})
     put(
         judged,
         "evaluation/1/evaluation.json",

@@ -251,6 +251,18 @@ def test_a_plan_leaves_out_what_the_decision_has_reached(world, there, prod, arn
     assert planned["count"] == 1
 
 
+def test_a_target_asked_for_by_name_is_gone_to_again(world, there, arn):
+    two.take_over(arn, there)
+    again = f"{two.MACHINE}:by-hand"
+
+    assert [t["environment"] for t in two.plan(arn, to=["staging"])["targets"]] == ["staging"]
+    two.take_over(arn, there, execution=again)
+
+    first, second = there.machines.started
+    assert (first["name"][-2:], second["name"][-2:]) == ("-1", "-2")
+    assert len(there.versions()) == 1
+
+
 def test_a_plan_may_name_its_targets(world, there, prod, arn):
     two.put_path(there.target, prod.target)
 

@@ -65,6 +65,8 @@ def test_everything_given_to_a_version_comes_back(world: World) -> None:
     arn = register(world, group(world, "round-trip"), **given)
     described = world.sagemaker.describe_model_package(ModelPackageName=arn)
     assert {name: described[name] for name in given} == given
+    (container,) = described["InferenceSpecification"]["Containers"]
+    assert container.pop("ImageDigest").startswith("sha256:")
     assert described["InferenceSpecification"] == SPECIFICATION
     assert described["ModelPackageVersion"] == 1
     assert described["ModelPackageStatus"] == "Completed"

@@ -16,14 +16,22 @@ from signalbox_cli.runs import RunView, find_run
 from signalbox_cli.sample_data import export
 from signalbox_cli.upload_decisions import await_decision
 from signalbox_cli.uploading import upload
-from tests.scenarios import exercise_doors, exercise_mishaps, exercise_reconciler, stories
+from tests.scenarios import (
+    exercise_doors,
+    exercise_mishaps,
+    exercise_promotion,
+    exercise_reconciler,
+    stories,
+)
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
 _AUTOMATIC = dict.fromkeys(("uploadSourceData", "approveModel", "uploadInferenceData"), "automatic")
 
 
 def walk_every_path(served: Laptop) -> None:
-    """Success in every mode, an upload, decisions by hand, and every mishap."""
+    """Success in every mode, an upload, decisions by hand, every mishap, and promotion."""
+    path = exercise_promotion.path_of(served)
+    exercise_promotion.put_path(served)
     with tempfile.TemporaryDirectory() as name:
         sample = export("diabetes", Path(name))
         options = _standing_data(served, sample.source, sample.inference)
@@ -33,6 +41,8 @@ def walk_every_path(served: Laptop) -> None:
     exercise_mishaps.walk(served, diabetes_files(), options)
     exercise_doors.walk(served)
     exercise_reconciler.walk(served)
+    if path:
+        exercise_promotion.walk(served, path[0], options)
 
 
 def diabetes_files() -> dict[str, str]:

@@ -74,6 +74,7 @@ PATH = [
 def _lose_an_approval(served: Laptop) -> None:
     """A promotion is begun without its event; it ends at once, as the version is of no run."""
     ssm, name = served.target.client("ssm"), "/signalbox/dev/promotion-path"
+    before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     ssm.put_parameter(Name=name, Value=json.dumps(PATH), Type="String", Overwrite=True)
     with lost(served, "model-decided"):
         arn = _approved_by_hand(served)
@@ -89,7 +90,7 @@ def _lose_an_approval(served: Laptop) -> None:
         ),
         "the promotion ended",
     )
-    ssm.put_parameter(Name=name, Value="[]", Type="String", Overwrite=True)
+    ssm.put_parameter(Name=name, Value=before, Type="String", Overwrite=True)
 
 
 def _approved_by_hand(served: Laptop) -> str:

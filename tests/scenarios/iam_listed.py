@@ -22,6 +22,7 @@ _FUNCTION_ROLES = ", ".join(
         "WebhookSender",
         "DataIntake",
         "BuildReport",
+        "PromoteVersion",
     )
 )
 _KINDS = {"kms": "EncryptionKey", "sns": "NotificationTopic", "sqs": "DeadLetterQueue"}
@@ -70,6 +71,7 @@ def rows_of(narrowing: Narrowing, prefix: str) -> set[Row]:
 def logical_role(role_arn: str, prefix: str) -> str:
     """`arn:...:role/signalbox-dev-create-schema-us-east-1` is CreateSchemaRole."""
     name = role_arn.rpartition("/")[2].removeprefix(f"{prefix}-").removesuffix("-us-east-1")
+    name = name.removeprefix("signalbox-staging-")  # the role through which promotion enters it
     return "".join(part.capitalize() for part in name.split("-")) + "Role"
 
 

@@ -213,14 +213,15 @@ def await_accepted(served: Laptop, run: RunView, gate: str) -> None:
     )
 
 
-def await_dead_letter(served: Laptop, limit_s: float = 30) -> str:
-    """The next message of the dead-letter queue, taken out of it."""
+def await_dead_letter(served: Laptop, mark: str, limit_s: float = 30) -> str:
+    """The message of the dead-letter queue that has a mark, taken out of it; others stay."""
     sqs = served.target.client("sqs")
     queue = sqs.get_queue_url(QueueName=f"{served.target.prefix}-dead-letters")["QueueUrl"]
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=0).get("Messages", []):
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-            return str(message["Body"])
+            if mark in message["Body"]:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                return str(message["Body"])
         time.sleep(0.05)
-    return pytest.fail("nothing came to the dead-letter queue")
+    return pytest.fail(f"nothing with {mark} came to the dead-letter queue")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ class Refusal:
     state: str = ""
     """Of the stage's machine; "" where a function or the pipeline itself is refused."""
     manifest: dict[str, Any] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+    """Roles that do the same in the same run; whichever comes first leaves nothing to refuse."""
 
 
 WITH_BATCH = {"inference": {"mode": "batch", "source": "datasets/smallest"}}
@@ -65,6 +67,7 @@ REFUSALS = [
         "sagemaker:UpdateModelPackage",
         "model-package/signalbox-dev-",
         "PrepareInference",
+        others=("approval-notifier",),
     ),
     Refusal(
         "inference",
@@ -98,9 +101,10 @@ REFUSALS = [
 def test_a_removed_action_ends_the_run_where_aws_would_say_it(
     served: Laptop, refusal: Refusal
 ) -> None:
-    name = f"{served.target.prefix}-{refusal.role}-us-east-1"
-
-    with action_removed(served, name, refusal.action):
+    with ExitStack() as removed:
+        for role in (refusal.role, *refusal.others):
+            role_name = f"{served.target.prefix}-{role}-us-east-1"
+            removed.enter_context(action_removed(served, role_name, refusal.action))
         run = stories.run_to_end(served, stories.with_manifest(**refusal.manifest))
 
     assert run.status == "Failed"
@@ -108,6 +112,7 @@ def test_a_removed_action_ends_the_run_where_aws_would_say_it(
     assert failed.stage == refusal.stage
     if refusal.state:
         assert state_that_failed(served, run, refusal.stage) == refusal.state
+    name = f"{served.target.prefix}-{refusal.role}-us-east-1"
     assert_denial_is_named(run.error, name, refusal.action, refusal.resource)
 
 

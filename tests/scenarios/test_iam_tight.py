@@ -8,6 +8,7 @@ reason, in docs/parity.md, and may not be listed when something here does ask fo
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -40,17 +41,30 @@ class Evidence:
 
 @pytest.fixture(scope="module")
 def evidence() -> Iterator[Evidence]:
-    """A laptop on which every path of the workflow has been walked."""
-    options = laptop.LaptopOptions(port=0, time_scale=600, template=REPOSITORY / "template.yaml")
+    """A laptop on which every path of the workflow has been walked, into staging's account too."""
+    options = laptop.LaptopOptions(
+        port=0,
+        time_scale=600,
+        template=REPOSITORY / "template.yaml",
+        environments=("dev", "staging"),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(REPOSITORY)
         with laptop.serving(options, lambda _line: None) as up:
-            served = Laptop(up, up.target(options))
+            served, staging = (Laptop(up, up.target(options, n)) for n in ("dev", "staging"))
             exercise.walk_every_path(served)
             records = iam_evidence.recorded(served)
             assert len(records) < CAPACITY, "the laptop has forgotten the first decisions"
-            roles = iam_evidence.role_policies(served)
-            yield Evidence(served, records, roles, iam_evidence.resource_policies(served))
+            roles, resources = (
+                {**of(served), **_entered(of(staging))}
+                for of in (iam_evidence.role_policies, iam_evidence.resource_policies)
+            )
+            yield Evidence(served, records, roles, resources)
+
+
+def _entered(policies: dict[str, Any]) -> dict[str, Any]:
+    """Of another environment, those of the role through which promotion enters it."""
+    return {arn: policy for arn, policy in policies.items() if "-deploy-" in arn}
 
 
 def assert_none(heading: str, found: Iterable[object]) -> None:

@@ -76,6 +76,11 @@ def test_a_person_gets_from_release_to_predictions_by_the_messages_alone(
     run = stories.await_stage(served, execution_id, "ApproveModel")
     letter = await_letter(run, "has-a-model-to-decide-on")
     assert "The model is accepted." in letter.text
+    rows = len(files.source.read_text().splitlines()) - 1
+    assert f"  source/{files.source.name}: {rows} rows, 0 of them repeated" in letter.text
+    page = tmp_path / "report.html"
+    served.signalbox("report", run.run_id, "--out", str(page))
+    assert f"{files.source.name}: {rows} rows, 0 of them repeated" in page.read_text()
     follow(served, letter, APPROVE)
     stories.await_stage(served, execution_id, "UploadInferenceData")
     letter = await_letter(run, "waits-for-rows-to-predict")
@@ -210,7 +215,7 @@ def test_a_webhook_that_is_down_holds_nothing_back_and_loses_nothing(served: Lap
     try:
         run = at_model_gate(served)  # the e-mail is there all the same
 
-        lost = json.loads(stories.await_dead_letter(served, 60))
+        lost = json.loads(stories.await_dead_letter(served, run.run_id, 60))
     finally:
         secrets.put_secret_value(SecretId=name, SecretString=before)
         forget_the_secret(served)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from signalbox import (
+    data_profiles,
     delivery,
     manifest_diff,
     manifest_history,
@@ -45,6 +46,15 @@ VERDICT = {
         "regression_metrics.rmse.value 54.1 holds against the champion's 56.6",
     ],
     "metrics": {"regression_metrics.rmse.value": 54.1, "regression_metrics.r2.value": 0.48},
+}
+PROFILE = {
+    "rows": 442,
+    "duplicateRows": 3,
+    "columns": {
+        "age": {"type": "number", "missing": 0, "distinct": 58, "min": 19.0, "max": 79.0},
+        "sex": {"type": "category", "missing": 2, "distinct": 2, "values": ["1", "2"]},
+        "name": {"type": "text", "missing": 0, "distinct": 1000, "distinctIsExact": False},
+    },
 }
 CHAMPION = ChampionMetrics(
     "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/3",
@@ -98,7 +108,7 @@ def ask(manifest: ResolvedManifest, previous: ResolvedManifest, gate: Gate) -> A
         app="signalbox",
         previous=previous,
         champion=CHAMPION,
-        profile={"rows": 442, "columns": {"age": {"type": "number", "missing": 0}}},
+        profile=data_profiles.document({"source/patients.csv": PROFILE}),
         jobs=() if gate is Gate.UPLOAD_SOURCE_DATA else JOBS,
     )
 

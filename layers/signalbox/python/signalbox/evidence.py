@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from signalbox import costs, manifest_diff, manifest_history
+from signalbox import costs, data_profiles, manifest_diff, manifest_history
+from signalbox.data_profiles import FileProfile
 from signalbox.decisions import person
 from signalbox.jobs import Job
 from signalbox.json_documents import JsonObject
@@ -97,46 +98,35 @@ def _beside(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
-def data_read(manifest: ResolvedManifest, profile: JsonObject | None) -> list[Section]:
-    """What the data is: the profile where one was made, else what the training read."""
-    if profile is not None:
-        return section("The data", _profile_lines(profile))
+def data_read(manifest: ResolvedManifest, profiles: JsonObject | None) -> list[Section]:
+    """What the data is: what the training read, and what was found in each file that arrived."""
     started = manifest_history.latest(manifest, "training", "started")
     found = started.detail.get("data") if started else None
-    if not isinstance(found, dict):
-        return []
     facts = {"Objects": "objects", "Bytes": "bytes", "Digest": "digest"}
-    return section("The data", [f"{name:<12}  {found.get(key)}" for name, key in facts.items()])
+    known = found if isinstance(found, dict) else {}
+    read = [f"{name:<12}  {known[key]}" for name, key in facts.items() if key in known]
+    looked_into = [line for file in data_profiles.files(profiles) for line in _file_lines(file)]
+    return section("The data", [*read, *looked_into])
 
 
-def _profile_lines(profile: JsonObject) -> list[str]:
-    """Lenient: the profile's own page says what it may hold; what is not there is not shown."""
-    totals = [
-        f"{name:<12}  {value}"
-        for name, value in profile.items()
-        if isinstance(value, int | float | str) and not isinstance(value, bool)
-    ]
-    columns = profile.get("columns")
-    named = columns.items() if isinstance(columns, dict) else _named(columns)
-    shown = [line for name, column in named if (line := _column(name, column))]
-    more = [f"... and {len(shown) - _SHOWN_COLUMNS} more columns"]
-    return [*totals[:10], *shown[:_SHOWN_COLUMNS], *(more if len(shown) > _SHOWN_COLUMNS else [])]
+def _file_lines(profile: FileProfile) -> list[str]:
+    if profile.rows is None:
+        return [f"{profile.file}: not looked into"]
+    head = f"{profile.file}: {profile.rows:,} rows, {profile.repeated_rows:,} of them repeated"
+    shown = [_column(name, column) for name, column in profile.columns.items()]
+    more = [f"  ... and {len(shown) - _SHOWN_COLUMNS} more columns"]
+    return [head, *shown[:_SHOWN_COLUMNS], *(more if len(shown) > _SHOWN_COLUMNS else [])]
 
 
-def _named(columns: JsonValue) -> list[tuple[str, JsonValue]]:
-    listed = columns if isinstance(columns, list) else []
-    return [(str(c.get("name", "")), c) for c in listed if isinstance(c, dict)]
-
-
-def _column(name: str, column: JsonValue) -> str:
-    if not isinstance(column, dict):
-        return ""
-    parts = [
-        f"{key} {column[key]}"
-        for key in ("type", "missing", "distinct", "min", "max")
-        if isinstance(column.get(key), int | float | str)
-    ]
-    return f"{name}: {', '.join(parts)}" if parts else ""
+def _column(name: str, column: JsonObject) -> str:
+    parts = [str(column.get("type", ""))]
+    for key in ("missing", "distinct", "min", "max"):
+        value = column.get(key)
+        if isinstance(value, int | float):
+            is_more = key == "distinct" and column.get("distinctIsExact") is False
+            shown = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+            parts.append(f"{key} {'over ' if is_more else ''}{shown}")
+    return f"  {name}: {', '.join(filter(None, parts))}"
 
 
 def spent(jobs: Sequence[Job]) -> list[Section]:

@@ -62,7 +62,8 @@ def waits(given: Telling) -> Message:
             "ends its promotion, and what serves there stays as it is.",
             f"Decide within {days} days. Without a decision the promotion ends then.",
         ],
-        sections=evidence.judged(given.manifest, "registered", None),
+        # The verdict alone: its reasons have the numbers, those of the champion too.
+        sections=evidence.judged(given.manifest, "registered", None)[:1],
         commands=[_decide(given, "Approved"), _decide(given, "Rejected")],
     )
 
@@ -136,13 +137,19 @@ def ended(given: Telling, failure: TaskFailure) -> Message:
         ),
         [
             f"{given.name} {title} {there}: {said}",
-            "Nothing that serves was changed by its promotion.",
+            _left_behind(failure),
         ],
         sections=section(
             "What ended it", [f"Error    {failure.error}", f"Cause    {failure.cause}"]
         ),
         commands=[] if withdrawn else [_again(given)],
     )
+
+
+def _left_behind(failure: TaskFailure) -> str:
+    if failure.error.startswith("Deployment"):
+        return "The inference machine of the target says in its own ending what serves there now."
+    return "Nothing that serves was changed by its promotion."
 
 
 def _again(given: Telling) -> Command:

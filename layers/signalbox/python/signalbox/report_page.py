@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from signalbox import report_charts, report_plots
+from signalbox import data_profiles, report_charts, report_plots
 from signalbox.evaluations import Evaluation, shown_metrics
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
@@ -41,7 +41,7 @@ class Evidence:
     verdict: JsonObject
     challenger: Model
     champion: Model | None
-    profile: JsonObject | None
+    profiles: JsonObject | None
     data: JsonObject
     jobs: Mapping[str, str]
     attempt: str
@@ -66,7 +66,7 @@ def render(evidence: Evidence) -> str:
             evidence.champion.predictions if evidence.champion else None,
         ),
         sampled=_sampled(evidence.challenger.predictions),
-        profile=_profile(evidence.profile),
+        profiles=_profiles(evidence.profiles),
         lineage=list(_lineage(evidence)),
         evidence=evidence,
     )
@@ -121,14 +121,25 @@ class ColumnRow:
     histogram: Markup | None
 
 
-def _profile(profile: JsonObject | None) -> list[ColumnRow]:
-    """The columns of a data profile, in its order; what it does not tell is left blank."""
-    columns = profile.get("columns") if profile else None
-    if not isinstance(columns, dict):
-        return []
-    rows = profile.get("rows") if profile else None
+@dataclass(frozen=True)
+class FileTable:
+    """One file of training data, ready to be shown."""
+
+    file: str
+    rows: str
+    columns: list[ColumnRow]
+
+
+def _profiles(profiles: JsonObject | None) -> list[FileTable]:
+    """The files of training data that were looked into; what is not told is left blank."""
     return [
-        _column(name, column, rows) for name, column in columns.items() if isinstance(column, dict)
+        FileTable(
+            file=one.file.partition("/")[2],
+            rows=f"{one.rows:,} rows, {one.repeated_rows:,} of them repeated",
+            columns=[_column(name, column, one.rows) for name, column in one.columns.items()],
+        )
+        for one in data_profiles.files(profiles)
+        if one.is_trained_on and one.rows is not None
     ]
 
 

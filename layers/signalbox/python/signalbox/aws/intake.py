@@ -11,7 +11,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from signalbox import intake, naming
+from signalbox import data_profiles, intake, naming
 from signalbox.aws import clients, failures, pipeline, storage
 from signalbox.aws.pipeline import Decision
 from signalbox.errors import ObjectMissingError
@@ -120,8 +120,7 @@ def keep_profile(arrived: Arrival, profile: JsonObject) -> None:
 
 
 def _profiles(files: JsonObject) -> bytes:
-    document = {"schemaVersion": "1", "files": dict(sorted(files.items()))}
-    return (json.dumps(document, indent=1) + "\n").encode()
+    return (json.dumps(data_profiles.document(files), indent=1) + "\n").encode()
 
 
 def copy_to_quarantine(arrived: Arrival, findings: JsonObject) -> None:

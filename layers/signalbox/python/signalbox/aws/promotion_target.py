@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from signalbox import promotion_manifest
 from signalbox.aws import clients, failures
@@ -144,6 +144,8 @@ def calls_told_apart(where: str) -> Iterator[None]:
         if code in failures.THROTTLED | failures.CONCURRENT_WRITE or status >= 500:
             raise AwsCallFailed(said) from error
         raise
+    except HTTPClientError as error:  # no answer at all: a time-out, a connection that broke
+        raise AwsCallFailed(f"{where}: {error}") from error
 
 
 def _message(error: ClientError) -> str:

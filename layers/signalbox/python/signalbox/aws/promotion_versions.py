@@ -51,8 +51,9 @@ def make_group(name: str, session: TargetSession) -> None:
     try:
         session.sagemaker.create_model_package_group(ModelPackageGroupName=name)
     except ClientError as error:
-        # Which error says that it is there is documented nowhere; whether it is there is.
-        if failures.code_of(error) in failures.DENIED:
+        # Which error says that it is there is documented nowhere; whether it is there is asked.
+        passing = failures.code_of(error) in failures.THROTTLED or failures.status_of(error) >= 500
+        if passing or failures.code_of(error) in failures.DENIED:
             raise
         session.sagemaker.describe_model_package_group(ModelPackageGroupName=name)
 

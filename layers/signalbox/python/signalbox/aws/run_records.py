@@ -103,8 +103,8 @@ def _measured(arn: str) -> dict[str, float]:
 
 
 def profile(record: RunRecord) -> JsonObject | None:
-    """The data profile of the run, where its data was looked into."""
-    key = f"{naming.run_prefix(record.id)}/report/data-profile.json"
+    """The profiles of the run's data (see `data_profiles`), where some was looked into."""
+    key = naming.profile_key(record.id)
     try:
         found = json_documents.parse(storage.read(record.bucket, key).content)
     except ObjectMissingError:
