@@ -1,5 +1,6 @@
 """What can be proved of a lost event, and what only a person can put right."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -170,6 +171,15 @@ def test_versions_that_changed_lately_are_followed_the_oldest_change_first():
     ]
 
     assert reconciliation.to_follow([young, waiting, *others, old], NOW) == [old, waiting, young]
+
+
+def test_of_several_approvals_in_a_group_only_the_last_is_promoted():
+    """Version 3 may be approved after version 5: the moment counts, not the number."""
+    five = replace(version(days=2), arn=VERSION.replace("/3", "/5"))
+    three = version(days=1)
+    other = replace(version(days=6), arn=VERSION.replace("diabetes/3", "wine/1"))
+
+    assert reconciliation.to_follow([five, three, other], NOW) == [other, three]
 
 
 def test_a_version_that_no_gate_asks_for_is_told_after_a_day():

@@ -152,8 +152,9 @@ def to_follow(versions: Iterable[Version], now: datetime) -> list[Version]:
     """Versions whose promotion is to be begun, stopped or left, the oldest change first.
 
     Following is idempotent and looks at the registry itself, so every version that was changed
-    lately is among them: one that waits may have been approved before. Those that came from another
-    environment are the business of its promotion.
+    lately is among them: one that waits may have been approved before. Of several that are approved
+    in one group only the last is promoted: an older approval, found late, must not overtake it. Those
+    that came from another environment are the business of its promotion.
     """
     due = [
         version
@@ -162,7 +163,10 @@ def to_follow(versions: Iterable[Version], now: datetime) -> list[Version]:
         and not version.is_promoted
         and now - version.changed_at <= FOLLOWED_FOR
     ]
-    return sorted(due, key=lambda version: (version.changed_at, version.arn))[-FOLLOWED_AT_ONCE:]
+    ordered = sorted(due, key=lambda version: (version.changed_at, version.arn))
+    last = {v.arn.rpartition("/")[0]: v.arn for v in ordered if v.approval == "Approved"}
+    kept = [v for v in ordered if v.approval != "Approved" or v.arn in last.values()]
+    return kept[-FOLLOWED_AT_ONCE:]
 
 
 def gate_findings(waiting: WaitingGate) -> list[Finding]:
