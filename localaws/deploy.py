@@ -54,7 +54,7 @@ __all__ = [
 
 _SERVICES = (
     *("sts", "s3", "iam", "kms", "lambda", "logs", "stepfunctions", "codepipeline"),
-    *("events", "sns", "sqs", "ssm", "cloudwatch"),
+    *("events", "scheduler", "sns", "sqs", "ssm", "cloudwatch"),
 )
 
 

@@ -139,7 +139,7 @@ def failure_of(error: ClientError) -> Failure:
 def give_up(delivery: Delivery, failure: Failure, retries: int, exhausted: str) -> None:
     """Send to the dead-letter queue if the target has one; say so in the log in any case."""
     _log.warning(
-        "rule %s could not deliver to %s: %s: %s",
+        "%s could not deliver to %s: %s: %s",
         delivery.rule.arn,
         delivery.target_arn,
         failure.code,
@@ -148,8 +148,9 @@ def give_up(delivery: Delivery, failure: Failure, retries: int, exhausted: str) 
     queue = (delivery.target.get("DeadLetterConfig") or {}).get("Arn")
     if not queue:
         return
+    is_schedule = delivery.rule.principal == event_targets.SCHEDULER
     attributes = {
-        "RULE_ARN": delivery.rule.arn,
+        "SCHEDULE_ARN" if is_schedule else "RULE_ARN": delivery.rule.arn,
         "TARGET_ARN": delivery.target_arn,
         "ERROR_CODE": failure.code,
         "ERROR_MESSAGE": failure.message[:1000],
@@ -157,8 +158,9 @@ def give_up(delivery: Delivery, failure: Failure, retries: int, exhausted: str) 
     }
     if exhausted:
         attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
-    body = json.dumps(delivery.event, separators=(",", ":"))
+    whole = json.dumps(delivery.event, separators=(",", ":"))
+    body = delivery.payload if is_schedule else whole
     try:
-        event_targets.send_to_queue(queue, body, delivery.rule, attributes)
+        event_targets.send_to_queue(queue, body, delivery, attributes)
     except (ClientError, LocalAwsError) as error:
         _log.error("the dead-letter queue %s took nothing either: %s", queue, error)

@@ -18,16 +18,26 @@ from localaws import clients, clock
 from localaws.errors import UnsupportedByLocalAws
 
 EVENTS = "events.amazonaws.com"
+SCHEDULER = "scheduler.amazonaws.com"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule that a delivery belongs to."""
+    """The rule or schedule that a delivery belongs to."""
 
     arn: str
     name: str
     account: str
     region: str
+    principal: str = EVENTS
+    """Who assumes the target's role."""
+    vouches_for: str = ""
+    """The source ARN of that, where it is not the rule's own."""
+
+    @property
+    def source_arn(self) -> str:
+        """What a trust policy sees as `aws:SourceArn`."""
+        return self.vouches_for or self.arn
 
 
 @dataclass(frozen=True)
@@ -87,9 +97,21 @@ def needs_role(target_arn: str) -> bool:
     return kind_of(target_arn) in {"states", "codepipeline"}
 
 
-def send_to_queue(queue_arn: str, body: str, rule: Rule, attributes: dict[str, str]) -> None:
-    """Put a message into a dead-letter queue, as EventBridge, under the queue's own policy."""
-    _service_client("sqs", rule, _region(queue_arn)).send_message(
+def send_to_queue(
+    queue_arn: str, body: str, delivery: Delivery, attributes: dict[str, str]
+) -> None:
+    """Put a message into a dead-letter queue.
+
+    EventBridge does so under the queue's own policy, a schedule under its role.
+    """
+    rule = delivery.rule
+    is_schedule = rule.principal == SCHEDULER
+    client = (
+        _client("sqs", delivery)
+        if is_schedule
+        else _service_client("sqs", rule, _region(queue_arn))
+    )
+    client.send_message(
         QueueUrl=_queue_url(queue_arn),
         MessageBody=body,
         MessageAttributes={
@@ -104,11 +126,11 @@ def _client(service: str, delivery: Delivery) -> Any:
         return _service_client(service, delivery.rule, _region(delivery.target_arn))
     return clients.client_as(
         role,
-        EVENTS,
+        delivery.rule.principal,
         service,
         region=_region(delivery.target_arn),
         session_name=_session_name(delivery.rule),
-        source_arn=delivery.rule.arn,
+        source_arn=delivery.rule.source_arn,
     )
 
 

@@ -15,12 +15,12 @@ from localaws.event_bus import Event, EventBuses, Listener
 from localaws.event_delivery import Deliveries
 from localaws.event_s3 import StoredObject
 from localaws.event_scheduler import Scheduler
-from localaws.event_targets import current_delivery
+from localaws.event_targets import Delivery, current_delivery
 from localaws.event_workers import Timers
 from localaws.moto_seams_events import EventHooks, S3Hooks
 from localaws.wire import AwsError
 
-__all__ = ["current_delivery", "drain", "emit", "install", "shutdown", "subscribe"]
+__all__ = ["current_delivery", "deliver", "drain", "emit", "install", "shutdown", "subscribe"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,13 @@ def subscribe(listener: Listener) -> Callable[[], None]:
     and leave real work to a thread of its own.
     """
     return _here().buses.subscribe(listener)
+
+
+def deliver(delivery: Delivery) -> None:
+    """Send one delivery that no rule asked for, with its retries and its dead-letter queue."""
+    running = _running
+    if running is not None:
+        running.deliveries.add(delivery)
 
 
 def drain(timeout_s: float = 10.0) -> bool:

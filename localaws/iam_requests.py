@@ -157,6 +157,14 @@ _RULE_OPERATIONS = frozenset(
 )
 
 
+def _scheduler(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    """A schedule without a group is in the group `default`."""
+    if not operation.endswith("Schedule"):
+        return []
+    group = parameters.get("GroupName") or parameters.get("groupName") or "default"
+    return [place.arn("scheduler", f"schedule/{group}/{parameters['Name']}")]
+
+
 def _bus(name: str, place: Place) -> str:
     return name if name.startswith("arn:") else place.arn("events", f"event-bus/{name}")
 
@@ -214,6 +222,7 @@ _SPECIAL: Mapping[str, Special] = {
     "secretsmanager": _secrets,
     "kms": _kms,
     "events": _events,
+    "scheduler": _scheduler,
     "iam": _iam,
     "logs": _logs,
     "cloudwatch": iam_requests_endpoints.cloudwatch,

@@ -183,6 +183,7 @@ PASSED_ROLES: Mapping[str, tuple[str, ...]] = {
     "lambda": ("Role",),
     "codepipeline": ("pipeline.roleArn", "pipeline.stages.actions.roleArn"),
     "events": ("RoleArn", "Targets.RoleArn"),
+    "scheduler": ("Target.RoleArn",),
     "logs": ("roleArn",),
 }
 """Parameters by which a caller hands a role to a service, which takes iam:PassRole on that role."""

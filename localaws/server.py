@@ -23,6 +23,8 @@ MODULES = (
     "localaws.lambda_queues",
     "localaws.inbox",
     "localaws.events",
+    "localaws.schedules",
+    "localaws.percentiles",
     "localaws.machines",
     "localaws.sagemaker_api",
     "localaws.endpoints",

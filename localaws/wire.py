@@ -47,6 +47,7 @@ SERVICES: Mapping[str, Service] = {
         ("secretsmanager", "secretsmanager", "secretsmanager", JSON),
         ("logs", "logs", "logs", JSON),
         ("events", "events", "events", JSON),
+        ("scheduler", "scheduler", "scheduler", REST_JSON),
         ("states", "states", "stepfunctions", JSON),
         ("lambda", "lambda", "awslambda", REST_JSON),
         ("sagemaker", "sagemaker", "sagemaker", JSON),

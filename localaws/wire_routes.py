@@ -19,7 +19,9 @@ OPAQUE_BODIES = frozenset({"Invoke", "InvokeAsync", "InvokeEndpoint", "InvokeEnd
 
 @cache
 def _routes(backend: str) -> list[tuple[str, re.Pattern[str], str]]:
-    model: dict[str, Any] = Loader().load_service_model(_BOTO_NAMES[backend], "service-2")
+    model: dict[str, Any] = Loader().load_service_model(
+        _BOTO_NAMES.get(backend, backend), "service-2"
+    )
     return [
         (operation["http"]["method"], _pattern(operation["http"]["requestUri"]), name)
         for name, operation in model["operations"].items()

@@ -26,6 +26,10 @@ _COMMANDS = {
     "approve": "gates",
     "reject": "gates",
     "models": "registry",
+    "promote": "registry",
+    "rollback": "serving",
+    "endpoints": "serving",
+    "traffic": "serving",
     "predict": "registry",
     "plan": "workloads",
     "check": "workloads",
@@ -43,6 +47,8 @@ The usual way:
   signalbox upload data.csv --local              bring the data it waits for
   signalbox watch --local --until-gate           follow it to the next decision
   signalbox approve --local --reason "rmse 56 is good enough"
+  signalbox models --local                       what it measured, where it serves
+  signalbox rollback diabetes --local --reason "predictions drift"
 
 \b
 Exit codes: 0 done · 1 could not · 2 wrong usage · 3 the run was refused by its quality gates ·

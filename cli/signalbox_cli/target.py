@@ -29,6 +29,8 @@ class Wiring:
     inference_machine_arn: str
     prefix: str
     two_person_rule: bool = False
+    promotion_machine_arn: str = ""
+    promotion_path: str = "[]"
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ def _read_wiring(target: Target) -> Wiring:
             inference_machine_arn=found["inference-state-machine-arn"],
             prefix=target.prefix,
             two_person_rule=found.get("two-person-rule") == "true",
+            promotion_machine_arn=found.get("promotion-state-machine-arn", ""),
+            promotion_path=found.get("promotion-path", "[]"),
         )
     except KeyError as missing:
         raise NotFoundError(

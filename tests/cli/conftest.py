@@ -1,12 +1,14 @@
 """A user at a prompt: the real entry point in a process that has no AWS of its own."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 
 from signalbox_cli import main as entry
+from signalbox_cli.target import Target
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,6 +20,15 @@ class Answer:
         self.code = code
         self.stdout = stdout
         self.stderr = stderr
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[Target]:
+    """An environment in moto, for one file of tests: its clients are made once."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        yield Target(region="us-east-1")
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from functions import (
     data_intake,
     promote_version,
     promotion_handler,
+    reconciler,
     update_schema,
     webhook_sender,
 )
@@ -54,6 +55,8 @@ ENVIRONMENT = {
     ),
     "WEBHOOK_KIND": "generic",
     "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-a1B2c3",
+    "TRAINING_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:training",
+    "INFERENCE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:inference",
     "IMAGE_URI": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
 }
 
@@ -197,6 +200,8 @@ class FakeMachines:
             self.stopped.append(request)
             self.end(request["executionArn"], "ABORTED", request["error"], request["cause"])
             return _ok({"stopDate": self.now})
+        if model.name == "ListExecutions":
+            return _ok({"executions": self._of(request["stateMachineArn"])})
         return self._describe(model.name, request)
 
     def _start(self, request: dict[str, Any]) -> Any:
@@ -207,6 +212,14 @@ class FakeMachines:
         self.started.append(request)
         self.ended[arn] = {"executionArn": arn, "status": "RUNNING", "input": request["input"]}
         return _ok({"executionArn": arn, "startDate": self.now})
+
+    def _of(self, machine: str) -> list[dict[str, Any]]:
+        """The machine's executions, as a list shows them."""
+        return [
+            {"name": arn.rpartition(":")[2], **found}
+            for arn, found in self.ended.items()
+            if found.get("stateMachineArn") == machine
+        ]
 
     def _describe(self, operation: str, request: dict[str, Any]) -> Any:
         arn = request["executionArn"]
@@ -383,6 +396,7 @@ def _forget() -> None:
         data_intake,
         promote_version,
         promotion_handler,
+        reconciler,
         update_schema,
         webhook_sender,
     ):

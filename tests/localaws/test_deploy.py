@@ -465,3 +465,30 @@ def test_a_definition_with_an_unknown_substitution_is_an_error(
 
     with pytest.raises(DeploymentFailed, match="Unknown"):
         deployed(tmp_path, clients, MACHINE)
+
+
+TIMED = """
+    Parameters: {Rate: {Type: String, Default: rate(1 hour)}}
+    Resources:
+      Timer:
+        Type: AWS::Scheduler::Schedule
+        Properties:
+          Name: timer
+          ScheduleExpression: !Ref Rate
+          FlexibleTimeWindow: {Mode: "OFF"}
+          Target:
+            Arn: !Sub arn:aws:lambda:us-east-1:${AWS::AccountId}:function:one
+            RoleArn: !Sub arn:aws:iam::${AWS::AccountId}:role/timer
+            RetryPolicy: {MaximumRetryAttempts: 3, MaximumEventAgeInSeconds: 900}
+"""
+
+
+def test_a_schedule_is_made_and_changed_in_place(tmp_path: Path, clients: RecordedClients) -> None:
+    deployed(tmp_path, clients, TIMED)
+
+    result = deployed(tmp_path, clients, TIMED, Rate="rate(2 hours)")
+
+    found = clients("scheduler").get_schedule(Name="timer", GroupName="default")
+    assert actions(result) == {"Timer": "update"}
+    assert found["ScheduleExpression"] == "rate(2 hours)"
+    assert found["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 3

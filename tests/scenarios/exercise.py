@@ -20,6 +20,7 @@ from tests.scenarios import (
     exercise_doors,
     exercise_mishaps,
     exercise_promotion,
+    exercise_reconciler,
     exercise_rollouts,
     stories,
 )
@@ -41,6 +42,7 @@ def walk_every_path(served: Laptop) -> None:
     exercise_rollouts.walk(served, diabetes_files(), options)
     exercise_mishaps.walk(served, diabetes_files(), options)
     exercise_doors.walk(served)
+    exercise_reconciler.walk(served)
     if path:
         exercise_promotion.walk(served, path[0], options)
 

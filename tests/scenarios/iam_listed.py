@@ -18,6 +18,7 @@ _FUNCTION_ROLES = ", ".join(
         "RecordOutcome",
         "ApprovalNotifier",
         "PromotionHandler",
+        "Reconciler",
         "WebhookSender",
         "DataIntake",
         "BuildReport",

@@ -148,6 +148,17 @@ def states_of(served: Laptop, run: RunView, stage: str) -> list[str]:
     return [state.name for state in read_states(served.target, action.external_id)]
 
 
+def output_of(served: Laptop, run: RunView, stage: str) -> dict[str, Any]:
+    """What the stage's execution returned."""
+    action = run.action(stage)
+    assert action is not None
+    found = served.target.client("stepfunctions").describe_execution(
+        executionArn=action.external_id
+    )
+    output: dict[str, Any] = json.loads(found["output"])
+    return output
+
+
 def await_true(is_so: Callable[[], bool], what: str, limit_s: float = 20) -> None:
     """Come back once it is so."""
     deadline = time.monotonic() + limit_s

@@ -8,7 +8,7 @@ from signalbox_cli.inbox import FOLDER, letters
 from signalbox_cli.options import json_option
 
 
-@click.command("inbox")
+@click.command("inbox", short_help="What the laptop's people were told.")
 @click.argument("number", required=False, type=click.IntRange(min=1))
 @click.option("-n", "--limit", default=20, show_default=True, help="How many to list.")
 @click.option("--text", "whole", is_flag=True, help="Print the messages, not only their subjects.")

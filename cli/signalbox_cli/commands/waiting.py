@@ -3,9 +3,10 @@
 import click
 from rich.markup import escape
 
-from signalbox_cli import spending
+from signalbox_cli import explaining, spending
 from signalbox_cli.commands.runs import run_document
 from signalbox_cli.console import duration
+from signalbox_cli.models import named_version, standing
 from signalbox_cli.options import Session, with_session
 from signalbox_cli.runs import RunView, find_run
 from signalbox_cli.waiting import WaitingGate, gate_of, left, waiting_gates
@@ -39,22 +40,42 @@ def _row(gate: WaitingGate) -> tuple[str, ...]:
     )
 
 
-@click.command("explain", short_help="Where a run stands, why, and what comes next.")
-@click.argument("run", required=False)
+@click.command("explain", short_help="Where a run or version stands; what next.")
+@click.argument("run", required=False, metavar="[RUN|VERSION]")
 @with_session
 def explain_command(session: Session, run: str | None) -> None:
-    """Where a RUN (the newest when not named) stands, why, its cost so far, and what comes next."""
+    """Where a RUN (the newest when not named) stands, why, its cost so far, and what comes next.
+
+    With a model VERSION (WORKLOAD/NUMBER or ARN): how far its rollout and its promotion have come.
+
+    \b
+    signalbox explain --local
+    signalbox explain diabetes/3 --local
+    """
+    if run and "/" in run:
+        _explain_version(session, run)
+        return
     found = find_run(session.target, run)
     gate = None if found.is_finished else gate_of(session.target, found)
     jobs = spending.jobs_of(session.target, found)
     story = [
         *_where(found),
         *spending.lines(session.target, jobs),
+        *explaining.run_lines(session.target, found),
         *(_gate_lines(gate) if gate else _next(session, found)),
     ]
     waits = {"waits": gate.document()} if gate else {}
     cost = {"cost": spending.document(jobs)}
     session.output.result({**run_document(found), **waits, **cost, "explanation": story})
+    for line in story:
+        session.output.say(escape(line))
+
+
+def _explain_version(session: Session, name: str) -> None:
+    found = named_version(session.target, name)
+    story = explaining.version_story(session.target, found)
+    document = standing(session.target, found).document()
+    session.output.result({**document, "explanation": story})
     for line in story:
         session.output.say(escape(line))
 

@@ -10,12 +10,16 @@ from localaws.deployer.resources import (
     pipeline,
     queues,
     s3,
+    schedules,
     settings,
     states,
 )
 from localaws.deployer.resources.base import ResourceType
 
-_MODULES = (events, functions, iam, kms, logs, messages, pipeline, queues, s3, settings, states)
+_MODULES = (
+    *(events, functions, iam, kms, logs, messages, pipeline),
+    *(queues, s3, schedules, settings, states),
+)
 
 CATALOGUE: dict[str, ResourceType] = {
     kind.name: kind for module in _MODULES for kind in module.TYPES

@@ -14,6 +14,8 @@ from signalbox.gates import Gate
 from signalbox.manifest_resolved import HistoryEntry, ResolvedManifest
 
 PHASE = "gate"
+# What the reconciler gives as its reason where it ends a gate that time has run out for.
+EXPIRY = "Expired by Signalbox"
 
 
 class Outcome(StrEnum):
@@ -40,6 +42,8 @@ def outcome_of(*, succeeded: bool, by: str, reason: str) -> Outcome:
     """A gate that failed was rejected when somebody did so, else its time ran out."""
     if succeeded:
         return Outcome.APPROVED
+    if reason.startswith(EXPIRY):
+        return Outcome.EXPIRED
     return Outcome.REJECTED if by or reason else Outcome.EXPIRED
 
 

@@ -34,6 +34,7 @@ CODEPIPELINE_PIPELINE = EventKind(
 MACHINE_EXECUTION = EventKind("aws.states", "Step Functions Execution Status Change")
 MODEL_PACKAGE = EventKind("aws.sagemaker", "SageMaker Model Package State Change")
 SCHEDULE = EventKind("aws.events", "Scheduled Event")
+TIMED = EventKind("aws.scheduler", "Scheduled Event")
 S3_OBJECT_CREATED = EventKind("aws.s3", "Object Created")
 
 CODEPIPELINE_JOB_KEY = "CodePipeline.job"

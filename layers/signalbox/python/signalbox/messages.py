@@ -31,6 +31,7 @@ class Kind(StrEnum):
     INCOMPLETE = "incomplete"
     FAILED = "failed"
     SUCCEEDED = "succeeded"
+    FOUND = "found"
 
 
 class Section(Document):

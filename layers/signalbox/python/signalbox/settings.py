@@ -66,6 +66,14 @@ class PromotionSettings(RunSettings):
     image_uri: NonEmpty
 
 
+class ReconcilerSettings(NotifierSettings):
+    """What the reconciler compares, and whom it tells."""
+
+    training_machine_arn: Arn
+    inference_machine_arn: Arn
+    promotion_state_machine_arn: Arn
+
+
 class WebhookSettings(Settings):
     """Where messages are posted; URL and signing secret are in Secrets Manager."""
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -40,6 +41,7 @@ class ListedObject:
     version_id: str
     etag: str
     size_bytes: int
+    modified_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,7 @@ def _listed(bucket: str, prefix: str) -> Iterator[ListedObject]:
                     version_id=version["VersionId"],
                     etag=version["ETag"].strip('"'),
                     size_bytes=version["Size"],
+                    modified_at=version["LastModified"],
                 )
 
 

@@ -1,0 +1,209 @@
+"""Taking an endpoint back to the version that served well before, once, whoever is interrupted.
+
+The order makes every interruption harmless: first the failed version is marked, so that no event
+deploys it again; then the endpoint is updated and waited for; the serving record, from which a
+second attempt reads what is left to do, changes last.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from signalbox_cli.documents import change_record, serving_record
+from signalbox_cli.errors import CommandError, NotFoundError, RunFailed
+from signalbox_cli.served import find_endpoint, rollout_of
+from signalbox_cli.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from signalbox.serving import Deployment, ServingRecord
+
+_BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
+# AWS itself gives an update up to eight hours; a person who waits has Ctrl-C.
+_LONGEST_S = 8 * 3600
+_KEY = "rollback-"
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where a rollback leads: from one deployment to an earlier one."""
+
+    endpoint: str
+    failed: "Deployment"
+    back_to: "Deployment"
+
+    def document(self, *, is_done: bool) -> dict[str, Any]:
+        """The way as JSON."""
+        return {
+            "endpoint": self.endpoint,
+            "from": self.failed.model_package_arn,
+            "to": self.back_to.model_package_arn,
+            "endpointConfig": self.back_to.endpoint_config,
+            "done": is_done,
+        }
+
+
+@dataclass(frozen=True)
+class Done:
+    """An earlier rollback that left nothing to do."""
+
+    endpoint: str
+    serves: "Deployment"
+
+
+def find_way(target: Target, workload: str, to: int | None) -> Way | Done:
+    """Where a rollback leads; Done when one has just been made and no other version is named.
+
+    Raises NotFoundError when there is nothing to return to.
+    """
+    from signalbox import serving
+
+    endpoint = find_endpoint(target, workload)
+    record = serving_record(target, endpoint)
+    now = serving.serving(record)
+    if now is None:
+        raise NotFoundError(
+            f"nobody has recorded what {endpoint} serves, so nobody knows what to return to; "
+            f"`signalbox endpoints` shows it. Release or promote a version first"
+        )
+    # A deployment that failed or was rolled back by its alarm has left the one before serving:
+    # there is nothing to take back, and the one that serves has done nothing wrong.
+    is_taken_back = record.deployments[-1] != now or now.key.startswith(_KEY)
+    if (to is None and is_taken_back) or to == now.version:
+        return Done(endpoint, now)
+    return Way(endpoint, now, _destination(record, now, to))
+
+
+def _destination(record: "ServingRecord", now: "Deployment", to: int | None) -> "Deployment":
+    from signalbox import serving
+
+    if to is None:
+        found = serving.last_good(record)
+    else:
+        served = [d for d in record.deployments if d.version == to and d.status != "failed"]
+        found = served[-1] if served else None
+    if found is None:
+        known = sorted({d.version for d in record.deployments if d.status == "superseded"})
+        there = f"; versions that served: {', '.join(map(str, known))}" if known else ""
+        wanted = f"version {to} never served" if to is not None else "there is no version before"
+        raise NotFoundError(
+            f"{record.endpoint} serves version {now.version}, and {wanted}{there}. To deploy "
+            "another one, promote it or release its workload again"
+        )
+    return found
+
+
+def roll_back(target: Target, way: Way, reason: str, note: "Callable[[str], None]") -> None:
+    """Go the way, or go on where an earlier attempt stopped.
+
+    Raises RunFailed when the endpoint does not come to serve the earlier version.
+    """
+    _check_there(target, way)
+    _mark(target, way, reason)
+    note(f"Marked version {way.failed.version}: no event deploys it again")
+    if _await_idle(target, way.endpoint, note) != way.back_to.endpoint_config:
+        target.client("sagemaker").update_endpoint(
+            EndpointName=way.endpoint, EndpointConfigName=way.back_to.endpoint_config
+        )
+        note(f"Updating {way.endpoint} to {way.back_to.endpoint_config}")
+        served = _await_idle(target, way.endpoint, note)
+        if served != way.back_to.endpoint_config:
+            raise RunFailed(
+                f"{way.endpoint} serves {served} and not {way.back_to.endpoint_config}: SageMaker "
+                f"took the update back ({_reason(target, way.endpoint)}). Version "
+                f"{way.failed.version} stays marked; run the same command again once the cause is "
+                "out of the way"
+            )
+    _write_down(target, way, reason)
+
+
+def _check_there(target: Target, way: Way) -> None:
+    """Before anything is changed: the configuration to return to can still be used."""
+    from botocore.exceptions import ClientError
+
+    client, name = target.client("sagemaker"), way.back_to.endpoint_config
+    try:
+        found = client.describe_endpoint_config(EndpointConfigName=name)
+        for variant in found["ProductionVariants"]:
+            name = variant["ModelName"]
+            client.describe_model(ModelName=name)
+    except ClientError as error:
+        if "could not find" not in str(error).lower():
+            raise
+        raise CommandError(
+            f"{way.endpoint} cannot return to version {way.back_to.version}: {name} was deleted. "
+            "Choose another one with --to, or promote the version again"
+        ) from None
+
+
+def _mark(target: Target, way: Way, reason: str) -> None:
+    from signalbox import serving
+
+    client, arn = target.client("sagemaker"), way.failed.model_package_arn
+    found = client.describe_model_package(ModelPackageName=arn)
+    if found.get("CustomerMetadataProperties", {}).get(serving.ROLLED_BACK_MARK):
+        return
+    client.update_model_package(
+        ModelPackageArn=arn,
+        CustomerMetadataProperties={
+            serving.ROLLED_BACK_MARK: serving.rolled_back_mark(datetime.now(UTC), reason)
+        },
+        ModelLifeCycle=_stage(target, "RolledBack", reason),
+    )
+
+
+def _stage(target: Target, status: str, reason: str) -> dict[str, str]:
+    return {
+        "Stage": target.environment,
+        "StageStatus": status,
+        "StageDescription": reason[:1024],
+    }
+
+
+def _await_idle(target: Target, endpoint: str, note: "Callable[[str], None]") -> str:
+    """The configuration that the endpoint serves once no update is under way."""
+    told = ""
+    deadline = time.monotonic() + _LONGEST_S
+    while True:
+        found = target.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+        status = found["EndpointStatus"]
+        if status == "InService":
+            return str(found["EndpointConfigName"])
+        if status not in _BUSY or time.monotonic() > deadline:
+            raise RunFailed(
+                f"{endpoint} is {status} ({found.get('FailureReason') or 'no reason given'}) and "
+                "cannot be taken back by an update; look at it, then run the same command again"
+            )
+        said = f"{endpoint} is {status} {rollout_of(found)}".strip()
+        if said != told:
+            note(said)
+        told = said
+        time.sleep(target.poll_s)
+
+
+def _reason(target: Target, endpoint: str) -> str:
+    found = target.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    return str(found.get("FailureReason") or "no reason given")
+
+
+def _write_down(target: Target, way: Way, reason: str) -> None:
+    from signalbox import serving
+
+    by = target.client("sts").get_caller_identity()["Arn"]
+    at = datetime.now(UTC)
+    client = target.client("sagemaker")
+    client.update_model_package(
+        ModelPackageArn=way.back_to.model_package_arn,
+        # Chosen by name, a version that was itself rolled back once may be deployed again.
+        CustomerMetadataPropertiesToRemove=[serving.ROLLED_BACK_MARK],
+        ModelLifeCycle=_stage(target, "Serving", f"returned to: {reason}"),
+    )
+    change_record(
+        target,
+        way.endpoint,
+        lambda record: serving.rolled_back(
+            record, way.back_to, key=f"{_KEY}{way.failed.key}", at=at, by=by, reason=reason
+        ),
+    )

@@ -1,0 +1,169 @@
+"""Back to the last good version: once, from any interruption, and never past it by accident."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from signalbox_cli import rolling_back
+from signalbox_cli.errors import CommandError, NotFoundError, RunFailed
+from signalbox_cli.rolling_back import Done, Way
+from signalbox_cli.target import Target
+from tests.cli.serving_world import GROUP, Interrupted, World
+
+AFTER = [(1, "superseded"), (2, "rolled-back"), (1, "serving")]
+
+
+@pytest.fixture
+def world(target: Target, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
+    """Makes worlds in which version 2 serves and version 1 served before."""
+    monkeypatch.setattr("time.sleep", lambda _s: None)
+
+    def make(*statuses: str, interrupt_at: int = 0, **changes: Any) -> World:
+        made = World(target=target, **changes)
+        made.attach()
+        made.put_record(*(statuses or ("superseded", "serving")))
+        made.calls, made.interrupt_at = 0, interrupt_at
+        return made
+
+    return make
+
+
+def run(world: World, to: int | None = None) -> Way | Done:
+    """What the command does after it has read its options."""
+    way = rolling_back.find_way(world.target, "diabetes", to)
+    if isinstance(way, Way):
+        rolling_back.roll_back(world.target, way, "drifts since Monday", lambda _line: None)
+    return way
+
+
+def test_the_endpoint_returns_and_both_versions_say_so(world):
+    made = world()
+
+    run(made)
+
+    assert (made.served, made.updates) == ("config-1", 1)
+    assert made.record() == AFTER
+    assert "drifts since Monday" in made.metadata[2]["rolled_back"]
+    assert made.stages[2] == {
+        "Stage": "dev",
+        "StageStatus": "RolledBack",
+        "StageDescription": "drifts since Monday",
+    }
+    assert made.stages[1]["StageStatus"] == "Serving"
+
+
+def test_the_same_command_again_does_nothing_and_goes_no_further_back(world):
+    made = world()
+    run(made)
+
+    again = run(made)
+
+    assert isinstance(again, Done)
+    assert (made.served, made.updates, made.record()) == ("config-1", 1, AFTER)
+
+
+def test_interrupted_at_any_call_the_same_command_comes_to_the_same_end(world):
+    untouched = world()
+    run(untouched)
+    calls = untouched.calls
+
+    for moment in range(1, calls + 1):
+        made = world(interrupt_at=moment)
+        with pytest.raises(Interrupted):
+            run(made)
+        run(made)
+
+        assert (made.served, made.updates, made.record()) == ("config-1", 1, AFTER), moment
+        assert made.metadata[2]["rolled_back"].endswith("drifts since Monday")
+    assert calls > 10
+
+
+def test_a_version_is_marked_before_the_endpoint_is_touched(world):
+    """So that no event deploys it again while the endpoint returns."""
+    made = world()
+    seen: list[bool] = []
+    made.target.client("sagemaker").meta.events.register_first(
+        "before-call.sagemaker.UpdateEndpoint",
+        lambda **_: seen.append("rolled_back" in made.metadata[2]),
+    )
+
+    run(made)
+
+    assert seen == [True]
+
+
+def test_an_update_that_sagemaker_takes_back_is_no_success(world):
+    made = world(takes_back=True)
+
+    with pytest.raises(RunFailed, match="took the update back") as failed:
+        run(made)
+
+    assert failed.value.exit_code == 4
+    assert made.record() == [(1, "superseded"), (2, "serving")]
+    made.takes_back = False
+    run(made)
+    assert made.record() == AFTER
+
+
+def test_an_update_under_way_is_waited_for_first(world):
+    made = world(served="config-1", pending="config-2", status="Updating")
+
+    run(made)
+
+    assert (made.served, made.record()) == ("config-1", AFTER)
+
+
+def test_an_endpoint_that_failed_is_left_alone(world):
+    made = world(status="Failed")
+
+    with pytest.raises(RunFailed, match="is Failed"):
+        run(made)
+
+    assert made.updates == 0
+
+
+def test_a_configuration_that_is_gone_is_told_before_anything_is_changed(world):
+    made = world(configs={"config-2"})
+
+    with pytest.raises(CommandError, match="config-1 was deleted"):
+        run(made)
+
+    assert (made.updates, made.metadata[2]) == (0, {})
+
+
+def test_what_an_alarm_took_back_already_is_not_taken_back_once_more(world):
+    """Version 2 serves, version 3 failed its rollout: version 2 has done nothing wrong."""
+    made = world("superseded", "serving", "rolled-back")
+
+    assert isinstance(run(made), Done)
+    assert (made.served, made.updates) == ("config-2", 0)
+
+
+def test_a_version_named_with_to_is_returned_to_even_past_another_one(world):
+    made = world("superseded", "superseded", "serving", served="config-3")
+    made.configs |= {"config-3"}
+    made.approvals[3], made.metadata[3] = "Approved", {}
+
+    run(made, 1)
+
+    assert made.served == "config-1"
+    assert made.record()[2:] == [(3, "rolled-back"), (1, "serving")]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "to", "said"),
+    [
+        (("serving",), None, "there is no version before"),
+        (("superseded", "serving"), 7, r"version 7 never served; versions that served: 1"),
+        (("failed",), None, "nobody has recorded"),
+    ],
+)
+def test_where_there_is_nothing_to_return_to_it_says_so(world, statuses, to, said):
+    with pytest.raises(NotFoundError, match=said):
+        run(world(*statuses), to)
+
+
+def test_a_workload_without_an_endpoint_is_answered_with_those_there_are(world):
+    with pytest.raises(NotFoundError, match=GROUP):
+        rolling_back.find_way(world().target, "unknown", None)
