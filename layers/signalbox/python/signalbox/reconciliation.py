@@ -153,8 +153,8 @@ def to_follow(versions: Iterable[Version], now: datetime) -> list[Version]:
 
     Following is idempotent and looks at the registry itself, so every version that was changed
     lately is among them: one that waits may have been approved before. Of several that are approved
-    in one group only the last is promoted: an older approval, found late, must not overtake it. Those
-    that came from another environment are the business of its promotion.
+    in one group only the last is promoted: an older approval, found late, must not overtake it.
+    Those that came from another environment are the business of its promotion.
     """
     due = [
         version
