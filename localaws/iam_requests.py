@@ -9,6 +9,7 @@ from typing import Any
 
 from localaws import (
     iam_requests_endpoints,
+    iam_requests_messages,
     iam_requests_s3,
     iam_tables,
     moto_seams_iam,
@@ -90,17 +91,6 @@ def _function(name: str) -> str:
     return name.partition(":function:")[2] if ":function:" in name else name
 
 
-def _sqs(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    url, name = str(parameters.get("QueueUrl", "")), parameters.get("QueueName")
-    if operation in ("ListQueues", "ListMessageMoveTasks", "StartMessageMoveTask"):
-        return ["*"]
-    if name:
-        account = str(parameters.get("QueueOwnerAWSAccountId") or place.account)
-        return [f"arn:aws:sqs:{place.region}:{account}:{name}"]
-    *_, account, queue = url.rstrip("/").split("/") if url.count("/") > 1 else ("", "", url)
-    return [f"arn:aws:sqs:{place.region}:{account or place.account}:{queue}"]
-
-
 def _ssm(operation: str, parameters: Parameters, place: Place) -> list[str]:
     names = parameters.get("Names")
     if operation in ("GetParameters", "DeleteParameters") and names:
@@ -122,51 +112,6 @@ def _kms(operation: str, parameters: Parameters, place: Place) -> list[str]:
     if alias and operation in ("CreateAlias", "DeleteAlias", "UpdateAlias"):
         arns.append(place.arn("kms", str(alias)))
     return [arn if arn.startswith("arn:") else place.arn("kms", f"key/{arn}") for arn in arns]
-
-
-def _events(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    if operation == "PutEvents":
-        entries = parameters.get("Entries") or [{}]
-        buses = [str(entry.get("EventBusName") or "default") for entry in entries]
-        return [_bus(bus, place) for bus in dict.fromkeys(buses)]
-    rule = parameters.get("Rule") or ("Rule" in operation and parameters.get("Name"))
-    if operation in _RULE_OPERATIONS and rule:
-        bus = str(parameters.get("EventBusName") or "default").rpartition("/")[2]
-        middle = "" if bus == "default" else f"{bus}/"
-        return [place.arn("events", f"rule/{middle}{rule}")]
-    if operation in _BUS_OPERATIONS:
-        name = parameters.get("Name") or parameters.get("EventBusName") or "default"
-        return [_bus(str(name), place)]
-    return [str(parameters["ResourceARN"])] if "ResourceARN" in parameters else []
-
-
-_BUS_OPERATIONS = frozenset(
-    ["CreateEventBus", "DeleteEventBus", "DescribeEventBus", "PutPermission", "RemovePermission"]
-)
-_RULE_OPERATIONS = frozenset(
-    [
-        "PutRule",
-        "DescribeRule",
-        "DeleteRule",
-        "EnableRule",
-        "DisableRule",
-        "PutTargets",
-        "RemoveTargets",
-        "ListTargetsByRule",
-    ]
-)
-
-
-def _scheduler(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """A schedule without a group is in the group `default`."""
-    if not operation.endswith("Schedule"):
-        return []
-    group = parameters.get("GroupName") or parameters.get("groupName") or "default"
-    return [place.arn("scheduler", f"schedule/{group}/{parameters['Name']}")]
-
-
-def _bus(name: str, place: Place) -> str:
-    return name if name.startswith("arn:") else place.arn("events", f"event-bus/{name}")
 
 
 def _iam(operation: str, parameters: Parameters, place: Place) -> list[str]:
@@ -217,12 +162,12 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
 _SPECIAL: Mapping[str, Special] = {
     "sagemaker": _sagemaker,
     "lambda": _lambda,
-    "sqs": _sqs,
+    "sqs": iam_requests_messages.sqs,
     "ssm": _ssm,
     "secretsmanager": _secrets,
     "kms": _kms,
-    "events": _events,
-    "scheduler": _scheduler,
+    "events": iam_requests_messages.events,
+    "scheduler": iam_requests_messages.scheduler,
     "iam": _iam,
     "logs": _logs,
     "cloudwatch": iam_requests_endpoints.cloudwatch,
