@@ -5,7 +5,6 @@ server costs more than predicting them. Files are read and written in blocks of 
 size; further containers of a serial model get each block over their socket.
 """
 
-import http.client
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import IO, Any
 
 from localaws import model_handlers
 from localaws.model_handlers import Answer
+from localaws.model_link import INVOKE, Link, Question
 
 Stage = Callable[[bytes, str, str], Answer]
 
@@ -140,14 +140,9 @@ def _too_large(plan: Plan) -> TransformFailed:
 
 def remote_stage(fd: int) -> Stage:
     """A further container of a serial model, behind its socket."""
-    connection = http.client.HTTPConnection("container")
-    connection.sock = socket.socket(fileno=fd)
+    link = Link(socket.socket(fileno=fd))
 
     def stage(body: bytes, content_type: str, accept: str) -> Answer:
-        headers = {"Content-Type": content_type, "Accept": accept}
-        connection.request("POST", "/invocations", body=body, headers=headers)
-        response = connection.getresponse()
-        answered = response.read()
-        return Answer(response.status, answered, response.headers.get("Content-Type", accept))
+        return link.ask(Question(INVOKE, body, content_type, accept))
 
     return stage

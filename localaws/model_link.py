@@ -70,9 +70,12 @@ class Link:
             raise LinkBroken("an earlier request failed")
         try:
             self._socket.sendall(frame)
-        except OSError:
+        except TimeoutError:
             self._is_broken = True
             raise
+        except OSError as error:  # it was dead before this request could reach it
+            self._is_broken = True
+            raise LinkBroken(str(error)) from error
 
     def _read_answer(self) -> Answer:
         if self._is_broken:

@@ -12,6 +12,7 @@ from signalbox_cli.packaging import pack
 from signalbox_cli.releasing import release_archive
 from signalbox_cli.runs import RunView, find_run, read_manifest, read_run
 from signalbox_cli.sample_data import SampleData, export
+from tests.localaws.iam_roles import allow, document
 from tests.scenarios import stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
@@ -39,6 +40,8 @@ def messages(served: Laptop) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     sqs, sns = served.target.client("sqs"), served.target.client("sns")
     url = sqs.create_queue(QueueName="intake-messages")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    delivery = allow("sqs:SendMessage", arn["QueueArn"], Principal={"Service": "sns.amazonaws.com"})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(delivery)})
     subscription = sns.subscribe(
         TopicArn=topic_of(served),
         Protocol="sqs",
@@ -123,10 +126,14 @@ def test_seven_bad_files_are_quarantined_and_a_good_one_opens_the_gate(
         put(served, waiting, name, spoil(rows))
     entries = await_decisions(served, waiting, len(BAD_FILES))
 
-    told = {
-        message["summary"][0].split(" ", 1)[0]: message["sections"][0]["lines"]
-        for message in messages()
-    }
+    told: dict[str, list[str]] = {}
+
+    def all_are_told() -> bool:
+        for message in messages():
+            told[message["summary"][0].split(" ", 1)[0]] = message["sections"][0]["lines"]
+        return len(told) == len(BAD_FILES)
+
+    stories.await_true(all_are_told, "people were told of each file")
     for name, _, words in BAD_FILES:
         entry = entries[name]
         assert entry["status"] == "quarantined", name
