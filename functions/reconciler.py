@@ -81,7 +81,7 @@ def _hosting_findings(
 ) -> Iterator[Finding]:
     bucket = _settings().workflow_bucket
     found = survey_hosting.read(_prefix(), bucket)
-    yield from hosting.unlike_the_record(found)
+    yield from hosting.unlike_the_record(found, now)
     yield from hosting.left_over(found, now, costs.USD_PER_HOUR)
     deployed = {d.run_id for record in found.records.values() for d in record.deployments}
     referenced = {version.run_id for version in versions} | set(asked) | deployed
