@@ -39,7 +39,9 @@ def reconcile(now: datetime, *, owner: str) -> dict[str, Any]:
     versions = list(survey.versions(_prefix()))
     gates = _decide_gates(waiting, now)
     runs = _write_ends(ends)
-    due = reconciliation.to_follow(versions, now)
+    bucket = _settings().workflow_bucket
+    known = [survey.with_promotion(version, bucket, now) for version in versions]
+    due = reconciliation.to_follow(known, now)
     followed = repairs.follow(due, _following())
     asked = [gate.waiting.run_id for gate in waiting]
     findings = [
