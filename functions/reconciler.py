@@ -39,7 +39,9 @@ def reconcile(now: datetime, *, owner: str) -> dict[str, Any]:
     versions = list(survey.versions(_prefix()))
     gates = _decide_gates(waiting, now)
     runs = _write_ends(ends)
-    due = reconciliation.to_follow(versions, now)
+    bucket = _settings().workflow_bucket
+    known = [survey.with_promotion(version, bucket, now) for version in versions]
+    due = reconciliation.to_follow(known, now)
     followed = repairs.follow(due, _following())
     asked = [gate.waiting.run_id for gate in waiting]
     findings = [
@@ -81,7 +83,7 @@ def _hosting_findings(
 ) -> Iterator[Finding]:
     bucket = _settings().workflow_bucket
     found = survey_hosting.read(_prefix(), bucket)
-    yield from hosting.unlike_the_record(found)
+    yield from hosting.unlike_the_record(found, now)
     yield from hosting.left_over(found, now, costs.USD_PER_HOUR)
     deployed = {d.run_id for record in found.records.values() for d in record.deployments}
     referenced = {version.run_id for version in versions} | set(asked) | deployed

@@ -28,7 +28,7 @@ from localaws.iam_policy import (
     statements_of,
 )
 
-CAPACITY = 30_000
+CAPACITY = 40_000
 _VOLATILE = ("aws:currenttime", "aws:epochtime", "aws:useragent")
 """Keys that differ from call to call and say nothing of a role's needs; they are not kept."""
 

@@ -13,6 +13,18 @@ from typing import Any
 _TERMINAL = {"Succeed", "Fail"}
 _TYPES = {"Task", "Pass", "Choice", "Wait", "Parallel", "Map", *_TERMINAL}
 _LIST_FIELDS = (("Choice", "Choices"), ("Parallel", "Branches"))
+# Step Functions Developer Guide, "Integrating Amazon SageMaker AI", supported parameters; those of
+# the jobs are not listed here.
+_OPTIMISED_MEMBERS = {
+    "sagemaker:createEndpoint": {"EndpointConfigName", "EndpointName", "Tags"},
+    "sagemaker:createEndpointConfig": {
+        "EndpointConfigName",
+        "KmsKeyId",
+        "ProductionVariants",
+        "Tags",
+    },
+    "sagemaker:updateEndpoint": {"EndpointConfigName", "EndpointName"},
+}
 
 ShapeOf = Callable[[str, str], Any]
 """(service, action) → botocore's shape of the request; None if the service has no such action.
@@ -157,7 +169,19 @@ def _check_task(state: dict[str, Any], at: str, shape_of: ShapeOf | None) -> Ite
         yield Finding("SCHEMA_VALIDATION_FAILED", message, f"{at}/Resource")
         return
     field = "Arguments" if "Arguments" in state else "Parameters"
-    yield from _check_parameters(state.get(field) or {}, shape, f"{at}/{field}")
+    given = state.get(field) or {}
+    yield from _check_parameters(given, shape, f"{at}/{field}")
+    yield from _check_optimised(given, resource, shape, f"{at}/{field}")
+
+
+def _check_optimised(given: Any, resource: str, shape: Any, at: str) -> Iterator[Finding]:
+    """What the API takes and its optimised integration does not."""
+    taken = _OPTIMISED_MEMBERS.get(resource.partition(":states:::")[2])
+    if taken is None or not isinstance(given, dict):
+        return
+    for name in sorted({key.removesuffix(".$") for key in given} & set(shape.members) - taken):
+        message = f'The field "{name}" is not supported by Step Functions'
+        yield Finding("SCHEMA_VALIDATION_FAILED", message, at)
 
 
 def integration(resource: str) -> tuple[str, str] | None:

@@ -104,9 +104,7 @@ def roll_back(target: Target, way: Way, reason: str, note: "Callable[[str], None
     _mark(target, way, reason)
     note(f"Marked version {way.failed.version}: no event deploys it again")
     if _await_idle(target, way.endpoint, note) != way.back_to.endpoint_config:
-        target.client("sagemaker").update_endpoint(
-            EndpointName=way.endpoint, EndpointConfigName=way.back_to.endpoint_config
-        )
+        _update(target, way)
         note(f"Updating {way.endpoint} to {way.back_to.endpoint_config}")
         served = _await_idle(target, way.endpoint, note)
         if served != way.back_to.endpoint_config:
@@ -117,6 +115,26 @@ def roll_back(target: Target, way: Way, reason: str, note: "Callable[[str], None
                 "out of the way"
             )
     _write_down(target, way, reason)
+
+
+def _update(target: Target, way: Way) -> None:
+    """To the earlier configuration, with no fewer instances than serve now.
+
+    What automatic scaling has made of an endpoint is in no configuration.
+    """
+    client = target.client("sagemaker")
+    config = client.describe_endpoint_config(EndpointConfigName=way.back_to.endpoint_config)
+    begins_with = sum(v.get("InitialInstanceCount", 0) for v in config["ProductionVariants"])
+    serving = client.describe_endpoint(EndpointName=way.endpoint).get("ProductionVariants", [])
+    request: dict[str, Any] = {}
+    if sum(variant.get("DesiredInstanceCount", 0) for variant in serving) > begins_with:
+        request = {
+            "RetainAllVariantProperties": True,
+            "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],
+        }
+    client.update_endpoint(
+        EndpointName=way.endpoint, EndpointConfigName=way.back_to.endpoint_config, **request
+    )
 
 
 def _check_there(target: Target, way: Way) -> None:

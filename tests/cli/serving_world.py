@@ -41,6 +41,8 @@ class World:
     pending: str = ""
     looks_until_done: int = 2
     takes_back: bool = False
+    first_instances: int = 2
+    keeps_instances: bool = False
     configs: set[str] = field(default_factory=lambda: {"config-1", "config-2"})
     approvals: dict[int, str] = field(default_factory=lambda: {1: "Approved", 2: "Approved"})
     metadata: dict[int, dict[str, str]] = field(default_factory=lambda: {1: {}, 2: {}})
@@ -159,6 +161,7 @@ class World:
 
     def _UpdateEndpoint(self, request: dict[str, Any]) -> Any:
         self.updates += 1
+        self.keeps_instances = request.get("RetainAllVariantProperties", False)
         self.pending, self.status = request["EndpointConfigName"], "Updating"
         self.looks_until_done = 2
         return ok({"EndpointArn": "a"})
@@ -167,7 +170,11 @@ class World:
         name = request["EndpointConfigName"]
         if name not in self.configs:
             return error("ValidationException", f'Could not find endpoint configuration "{name}".')
-        variant = {"VariantName": "primary", "ModelName": name.replace("config", "model")}
+        variant = {
+            "VariantName": "primary",
+            "ModelName": name.replace("config", "model"),
+            "InitialInstanceCount": self.first_instances,
+        }
         return ok({"EndpointConfigName": name, "ProductionVariants": [variant]})
 
     def _DescribeModel(self, request: dict[str, Any]) -> Any:

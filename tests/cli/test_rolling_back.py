@@ -93,6 +93,18 @@ def test_a_version_is_marked_before_the_endpoint_is_touched(world):
     assert seen == [True]
 
 
+@pytest.mark.parametrize(("first_instances", "keeps"), [(1, True), (2, False), (4, False)])
+def test_the_way_back_takes_no_instance_from_an_endpoint_that_has_scaled(
+    world, first_instances, keeps
+):
+    """Two instances serve: a config that begins with one would halve them under load."""
+    made = world(first_instances=first_instances)
+
+    run(made)
+
+    assert (made.served, made.keeps_instances) == ("config-1", keeps)
+
+
 def test_an_update_that_sagemaker_takes_back_is_no_success(world):
     made = world(takes_back=True)
 

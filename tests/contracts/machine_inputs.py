@@ -167,11 +167,13 @@ def obliging_aws(
         "sagemaker:createTrainingJob.sync": _training_job,
         "sagemaker:createTransformJob.sync": copy.deepcopy,
         "sagemaker:createModel": lambda p: {"ModelArn": _arn("model", p["ModelName"])},
-        "sagemaker:createEndpointConfig": lambda p: {
+        "aws-sdk:sagemaker:createEndpointConfig": lambda p: {
             "EndpointConfigArn": _arn("endpoint-config", p["EndpointConfigName"])
         },
         "sagemaker:createEndpoint": lambda p: {"EndpointArn": _arn("endpoint", p["EndpointName"])},
-        "sagemaker:updateEndpoint": lambda p: {"EndpointArn": _arn("endpoint", p["EndpointName"])},
+        "aws-sdk:sagemaker:updateEndpoint": lambda p: {
+            "EndpointArn": _arn("endpoint", p["EndpointName"])
+        },
     }
     registry: dict[str, Answer] = {
         "listModelPackageGroups": lambda _: {"ModelPackageGroupSummaryList": []},

@@ -27,6 +27,22 @@ OPTIMISED_SAGEMAKER = {
     "createTransformJob": True,
     "updateEndpoint": False,
 }
+# The same page, "Supported parameters": any other member of these requests is refused when the
+# machine is created ('The field "..." is not supported by Step Functions'), whatever the API takes.
+OPTIMISED_MEMBERS = {
+    "createEndpoint": {"EndpointConfigName", "EndpointName", "Tags"},
+    "createEndpointConfig": {"EndpointConfigName", "KmsKeyId", "ProductionVariants", "Tags"},
+    "createModel": {
+        "Containers",
+        "EnableNetworkIsolation",
+        "ExecutionRoleArn",
+        "ModelName",
+        "PrimaryContainer",
+        "Tags",
+        "VpcConfig",
+    },
+    "updateEndpoint": {"EndpointConfigName", "EndpointName"},
+}
 SDK_SERVICES = {"sagemaker", "cloudwatch", "applicationautoscaling"}
 # Step Functions Developer Guide, "Handling errors": names reserved by AWS; and the names that its
 # integrations with Lambda and SageMaker give to faults of the service.
@@ -192,6 +208,15 @@ def test_integrations_exist_in_the_form_used(
     else:
         assert pattern == ""
         assert kind == ["lambda"] or (kind[0] == "aws-sdk" and kind[1] in SDK_SERVICES)
+
+
+@pytest.mark.parametrize(("machine", "name", "state"), tasks())
+def test_optimised_integrations_get_only_the_members_that_they_take(
+    machine: str, name: str, state: dict[str, Any]
+) -> None:
+    *kind, action = state["Resource"].removeprefix("arn:aws:states:::").split(":")
+    given = {member.removesuffix(".$") for member in state.get("Parameters", {})}
+    assert kind != ["sagemaker"] or given <= OPTIMISED_MEMBERS.get(action, given)
 
 
 def as_request(value: Any) -> Any:

@@ -95,7 +95,7 @@ def test_an_existing_endpoint_is_updated_in_place_to_a_new_config() -> None:
     assert ending.status == "SUCCEEDED"
     created = [one["EndpointName"] for one in ending.requests("sagemaker:createEndpoint")]
     assert created == [f"signalbox-dev-probe-{RUN_ID}-1"]
-    (update_request,) = ending.requests("sagemaker:updateEndpoint")
+    (update_request,) = ending.requests("aws-sdk:sagemaker:updateEndpoint")
     assert update_request["EndpointName"] == ENDPOINT
     assert update_request["EndpointConfigName"] == first_config()
 
@@ -104,14 +104,14 @@ def test_the_variant_keeps_its_name_from_config_to_config() -> None:
     names = {
         variant["VariantName"]
         for mode in ("endpoint", "serverless", "async")
-        for config in infer(mode).requests("sagemaker:createEndpointConfig")
+        for config in infer(mode).requests("aws-sdk:sagemaker:createEndpointConfig")
         for variant in config["ProductionVariants"]
     }
     assert names == {"primary"}
 
 
 def test_serverless_asks_for_memory_and_no_instances() -> None:
-    (config,) = infer("serverless").requests("sagemaker:createEndpointConfig")
+    (config,) = infer("serverless").requests("aws-sdk:sagemaker:createEndpointConfig")
     assert config["ProductionVariants"] == [
         {
             "VariantName": "primary",
@@ -200,7 +200,7 @@ def test_an_endpoint_that_stays_in_change_is_not_updated() -> None:
     ending = limited(60, exists=True, status="SystemUpdating")
     assert ending.error == "EndpointBusy"
     assert ending.states.count("WaitUntilIdle") == 120
-    assert ending.requests("sagemaker:updateEndpoint") == []
+    assert ending.requests("aws-sdk:sagemaker:updateEndpoint") == []
 
 
 @pytest.mark.parametrize("status", ["Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"])
@@ -209,7 +209,7 @@ def test_an_endpoint_that_takes_no_update_is_left_to_a_person(status: str) -> No
     assert ending.error == "EndpointFailed"
     assert "bad image" in (ending.cause or "")
     assert "Delete the endpoint, then retry the stage" in (ending.cause or "")
-    assert ending.requests("sagemaker:updateEndpoint") == []
+    assert ending.requests("aws-sdk:sagemaker:updateEndpoint") == []
 
 
 def test_an_endpoint_of_a_similar_name_is_not_taken_for_it() -> None:
@@ -227,7 +227,7 @@ def test_a_failure_is_recorded_and_ends_with_its_own_cause(mode: str) -> None:
 
 
 def test_a_throttled_config_is_tried_again_and_the_later_name_must_serve() -> None:
-    create = obliging_aws()["sagemaker:createEndpointConfig"]
+    create = obliging_aws()["aws-sdk:sagemaker:createEndpointConfig"]
     ending = infer(
         "endpoint",
         createEndpointConfig=in_turn(TaskError("ThrottlingException"), create),

@@ -73,7 +73,7 @@ def deleted(ending: Ending, kind: str = "Endpoint") -> list[str]:
 
 def updated_to(ending: Ending) -> list[str]:
     """The configs to which the endpoint was taken, in order."""
-    requests = ending.requests("sagemaker:updateEndpoint")
+    requests = ending.requests("aws-sdk:sagemaker:updateEndpoint")
     assert {one["EndpointName"] for one in requests} <= {ENDPOINT}
     return [one["EndpointConfigName"] for one in requests]
 
@@ -233,7 +233,7 @@ def test_alarms_stand_before_the_update_and_roll_it_back() -> None:
         {"Name": "EndpointName", "Value": ENDPOINT},
         {"Name": "VariantName", "Value": "primary"},
     ]
-    (request,) = ending.requests("sagemaker:updateEndpoint")
+    (request,) = ending.requests("aws-sdk:sagemaker:updateEndpoint")
     assert request["DeploymentConfig"]["AutoRollbackConfiguration"] == {
         "Alarms": [{"AlarmName": f"{ENDPOINT}-errors"}, {"AlarmName": f"{ENDPOINT}-latency"}]
     }
@@ -255,7 +255,7 @@ def test_alarms_that_the_author_switched_off_are_neither_made_nor_asked() -> Non
 
     assert ending.status == "SUCCEEDED"
     assert not [call for call in ending.calls if "cloudwatch" in call.action]
-    (request,) = ending.requests("sagemaker:updateEndpoint")
+    (request,) = ending.requests("aws-sdk:sagemaker:updateEndpoint")
     assert "AutoRollbackConfiguration" not in request["DeploymentConfig"]
 
 
@@ -280,7 +280,7 @@ def test_traffic_moves_as_the_author_wrote(strategy: str, routing: dict[str, Any
     wish = {"strategy": strategy, "percent": 20, "waitSeconds": 120, "bakeSeconds": 60}
     ending = roll({"rollout": wish}, old("InService"), SERVING)
 
-    (request,) = ending.requests("sagemaker:updateEndpoint")
+    (request,) = ending.requests("aws-sdk:sagemaker:updateEndpoint")
     assert request["DeploymentConfig"]["BlueGreenUpdatePolicy"] == {
         "TrafficRoutingConfiguration": routing,
         "TerminationWaitInSeconds": 60,
@@ -293,7 +293,7 @@ def test_traffic_moves_as_the_author_wrote(strategy: str, routing: dict[str, Any
 def test_a_rolling_update_takes_batches_and_its_way_back_at_once() -> None:
     ending = roll({"rollout": {"strategy": "rolling", "percent": 25}}, old("InService"), SERVING)
 
-    (request,) = ending.requests("sagemaker:updateEndpoint")
+    (request,) = ending.requests("aws-sdk:sagemaker:updateEndpoint")
     assert request["DeploymentConfig"]["RollingUpdatePolicy"] == {
         "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 25},
         "WaitIntervalInSeconds": 300,
@@ -303,7 +303,7 @@ def test_a_rolling_update_takes_batches_and_its_way_back_at_once() -> None:
     assert faults(ending.calls) == []
 
 
-def shadow(**instead: Any) -> Ending:
+def shadow(section: dict[str, Any] | None = None, **instead: Any) -> Ending:
     """A rollout with a shadow on an endpoint that goes where it is told."""
     configs = [OLD_CONFIG]
 
@@ -316,7 +316,7 @@ def shadow(**instead: Any) -> Ending:
         return {"EndpointArn": "arn"}
 
     answers = {"describeEndpoint": describe, "updateEndpoint": take, **instead}
-    return roll({"rollout": {"strategy": "shadow", "percent": 30}}, **answers)
+    return roll({"rollout": {"strategy": "shadow", "percent": 30}, **(section or {})}, **answers)
 
 
 def test_a_shadow_gets_copies_first_and_then_takes_over() -> None:
@@ -324,7 +324,7 @@ def test_a_shadow_gets_copies_first_and_then_takes_over() -> None:
 
     assert ending.status == "SUCCEEDED"
     assert updated_to(ending) == [SHADOW_CONFIG, first_config()]
-    config = ending.requests("sagemaker:createEndpointConfig")[1]
+    config = ending.requests("aws-sdk:sagemaker:createEndpointConfig")[1]
     assert config["ProductionVariants"] == [OLD_VARIANT]
     (copy,) = config["ShadowProductionVariants"]
     assert (copy["VariantName"], copy["InitialVariantWeight"]) == ("shadow", 0.3)
@@ -486,6 +486,15 @@ def test_a_config_that_is_gone_already_ends_nothing() -> None:
 SCALING = {"scaling": {"minInstances": 1, "maxInstances": 4, "invocationsPerInstance": 200}}
 
 
+@pytest.mark.parametrize("alarms", [in_turn(QUIET), in_turn(QUIET, FIRING)])
+def test_what_scaling_has_made_of_an_endpoint_outlives_a_shadow(alarms: Any) -> None:
+    ending = shadow(SCALING, describeAlarms=alarms)
+
+    requests = ending.requests("aws-sdk:sagemaker:updateEndpoint")
+    assert [one["RetainAllVariantProperties"] for one in requests] == [True, True]
+    assert faults(ending.calls) == []
+
+
 def test_an_endpoint_scales_and_keeps_its_instances_through_an_update() -> None:
     ending = roll(SCALING, old("InService"), SERVING)
 
@@ -494,7 +503,7 @@ def test_an_endpoint_scales_and_keeps_its_instances_through_an_update() -> None:
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
     (policy,) = ending.requests("aws-sdk:applicationautoscaling:putScalingPolicy")
     assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 200
-    (request,) = ending.requests("sagemaker:updateEndpoint")
+    (request,) = ending.requests("aws-sdk:sagemaker:updateEndpoint")
     assert request["RetainAllVariantProperties"] is True
     assert ending.output["scaling"] == {"status": "on"}
     assert faults(ending.calls) == []
@@ -510,12 +519,12 @@ def test_scaling_that_fails_is_told_and_ends_nothing() -> None:
 
 def test_captured_data_and_asynchronous_answers_have_their_place() -> None:
     ending = roll({"dataCapture": {"percent": 15}}, old("InService"), SERVING)
-    (config,) = ending.requests("sagemaker:createEndpointConfig")
+    (config,) = ending.requests("aws-sdk:sagemaker:createEndpointConfig")
     assert config["DataCaptureConfig"]["InitialSamplingPercentage"] == 15
     assert config["DataCaptureConfig"]["EnableCapture"] is True
 
     ending = run("inference", resolved_manifest(mode="async"), obliging_aws())
-    (config,) = ending.requests("sagemaker:createEndpointConfig")
+    (config,) = ending.requests("aws-sdk:sagemaker:createEndpointConfig")
     assert config["AsyncInferenceConfig"]["OutputConfig"]["S3OutputPath"].endswith(
         f"/async/{ENDPOINT}/answers"
     )

@@ -445,6 +445,13 @@ def test_a_file_too_large_for_one_copy_is_copied_in_parts(world, there, arn, mon
     assert found["ETag"].endswith('-1"')
 
 
+def test_one_call_of_a_copy_has_time_to_end(there):
+    """S3 answers when the copy is made; between regions that may go at 5 MB a second."""
+    largest = max(promotion_copies.LARGEST_COPY_BYTES, promotion_copies.PART_BYTES)
+
+    assert largest / 5e6 < there.session.s3.meta.config.read_timeout
+
+
 def test_the_documented_event_is_understood(world, there, arn):
     event = world.event("promote_version")
     event["modelPackageArn"] = arn

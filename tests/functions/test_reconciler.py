@@ -9,7 +9,7 @@ import pytest
 
 from functions import reconciler, record_outcome
 from signalbox import settings
-from signalbox.aws import clients, survey_hosting
+from signalbox.aws import clients, promotions, survey_hosting
 from signalbox.errors import EventError
 from tests.functions import gate_stories as stories
 from tests.functions import intake_world
@@ -178,6 +178,17 @@ def test_an_approval_that_nobody_heard_of_starts_the_promotion_once(world, versi
     assert second["promotions"] == [f"{version}: promotion started before"]
     (started,) = world.machines.started
     assert json.loads(started["input"])["modelPackageArn"] == version
+
+
+def test_a_promotion_that_has_begun_is_left_alone(world, version):
+    """Its stamps change the version, which must not hide the approval of another one."""
+    lead_to_staging()
+    stories.decide_in_registry(world, version, "Approved", "good")
+    reconcile(world)
+    machine = settings.load(settings.ReconcilerSettings).promotion_state_machine_arn
+    promotions.begun(WORKFLOW, version, promotions.execution_arn(machine, version, 1))
+
+    assert reconcile(world)["promotions"] == []
 
 
 def test_a_rejection_that_nobody_heard_of_stops_the_promotion(world, version):

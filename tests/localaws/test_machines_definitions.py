@@ -106,6 +106,12 @@ class TestThroughTheApi:
         assert 'The field "ModelNam" is not supported by Step Functions at /States/Do/Param' in said
         assert 'The field "ModelName" is required but was missing' in said
 
+    def test_an_optimised_integration_takes_less_than_its_api(self) -> None:
+        request = {"EndpointName": "e", "EndpointConfigName": "c", "DeploymentConfig": {}}
+        said = self.refusal(task("arn:aws:states:::sagemaker:updateEndpoint", **request))
+
+        assert said.count('The field "DeploymentConfig" is not supported by Step Functions') == 1
+
     def test_members_are_spelled_in_pascal_case_and_no_other(self) -> None:
         said = self.refusal(
             task("arn:aws:states:::aws-sdk:sfn:describeExecution", executionArn="a")

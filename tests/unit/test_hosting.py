@@ -128,26 +128,37 @@ def test_nothing_that_a_record_or_a_live_endpoint_names_is_ever_left_over(
 def test_an_endpoint_that_serves_something_else_than_its_record_says_is_told():
     changed = world(endpoints=(Endpoint("e", "InService", "c9", LONG_AGO),))
 
-    (finding,) = hosting.unlike_the_record(changed)
+    (finding,) = hosting.unlike_the_record(changed, NOW)
 
     assert "serves configuration c9, and its record says c2" in finding.sentence
 
 
 def test_an_update_under_way_is_no_difference():
-    assert hosting.unlike_the_record(world(endpoints=(Endpoint("e", "Updating", "c1", NOW),))) == []
+    assert (
+        hosting.unlike_the_record(world(endpoints=(Endpoint("e", "Updating", "c1", NOW),)), NOW)
+        == []
+    )
+
+
+def test_a_rollout_that_has_not_come_to_its_record_yet_is_no_difference():
+    """A shadow serves beside the old version for up to an hour, under a config of its own."""
+    endpoints = (Endpoint("e", "InService", "shadow", LONG_AGO),)
+    young = (Named("shadow", NOW - timedelta(hours=1)),)
+
+    assert hosting.unlike_the_record(world(endpoints=endpoints, configs=young), NOW) == []
 
 
 @pytest.mark.parametrize("status", ["Failed", "UpdateRollbackFailed"])
 def test_a_broken_endpoint_is_told_with_its_reason(status: str):
     broken = Endpoint("e", status, "c2", LONG_AGO, reason="no capacity")
 
-    (finding,) = hosting.unlike_the_record(world(endpoints=(broken,)))
+    (finding,) = hosting.unlike_the_record(world(endpoints=(broken,)), NOW)
 
     assert f"endpoint e is {status}: no capacity" in finding.sentence
 
 
 def test_a_record_whose_endpoint_is_gone_is_told():
-    (finding,) = hosting.unlike_the_record(world(endpoints=()))
+    (finding,) = hosting.unlike_the_record(world(endpoints=()), NOW)
 
     assert finding.key == "gone e c2"
 

@@ -45,7 +45,7 @@ def findings() -> list[Finding]:
     )
     pending = Version(VERSION.replace("/3", "/2"), "PendingManualApproval", long_ago)
     return [
-        *hosting.unlike_the_record(facts),
+        *hosting.unlike_the_record(facts, NOW),
         *hosting.left_over(facts, NOW, {"ml.m5.large": 0.115}),
         *pending_findings([pending], [], NOW),
         *hosting.run_findings({"260101-000000-aaaaaa": 2_000_000_000}, "workflow"),

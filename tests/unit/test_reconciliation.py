@@ -182,6 +182,26 @@ def test_of_several_approvals_in_a_group_only_the_last_is_promoted():
     assert reconciliation.to_follow([five, three, other], NOW) == [other, three]
 
 
+def test_a_stamp_on_an_older_version_does_not_hide_a_lost_approval():
+    """A stamp changes a version, too: one that was promoted, or superseded, is later in no way."""
+    five = replace(version(days=2), arn=VERSION.replace("/3", "/5"))
+    begun = version(days=1, decided_at=NOW - timedelta(days=6), has_begun=True)
+    superseded = version(days=1, is_superseded=True)
+
+    assert reconciliation.to_follow([five, begun], NOW) == [five]
+    assert reconciliation.to_follow([five, superseded], NOW) == [five]
+
+
+def test_an_approval_found_late_never_overtakes_a_promotion_that_has_begun():
+    begun = replace(
+        version(days=1, decided_at=NOW - timedelta(days=1), has_begun=True),
+        arn=VERSION.replace("/3", "/5"),
+    )
+    assert reconciliation.to_follow([begun, version(days=2)], NOW) == []
+    stamped = version(days=0.5, decided_at=NOW - timedelta(days=2))
+    assert reconciliation.to_follow([begun, stamped], NOW) == []
+
+
 def test_a_version_that_no_gate_asks_for_is_told_after_a_day():
     pending = version("PendingManualApproval", days=2)
 

@@ -149,8 +149,12 @@ def _unused(
             )
 
 
-def unlike_the_record(hosting: Hosting) -> list[Finding]:
-    """Endpoints that are broken, or serve something else than the record says."""
+def unlike_the_record(hosting: Hosting, now: datetime) -> list[Finding]:
+    """Endpoints that are broken, or serve something else than the record says.
+
+    A configuration younger than SETTLED may be that of a rollout which is still under way.
+    """
+    young = {config.name for config in hosting.configs if now - config.created_at < SETTLED}
     found = []
     by_name = {endpoint.name: endpoint for endpoint in hosting.endpoints}
     for endpoint in hosting.endpoints:
@@ -163,7 +167,7 @@ def unlike_the_record(hosting: Hosting) -> list[Finding]:
         live = by_name.get(name)
         if live is None:
             found.append(_gone(name, current))
-        elif live.status == "InService" and live.config != current.endpoint_config:
+        elif live.status == "InService" and live.config not in young | {current.endpoint_config}:
             found.append(_other(live, current))
     return found
 

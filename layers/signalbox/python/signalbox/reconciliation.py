@@ -76,6 +76,12 @@ class Version:
     is_rolled_back: bool = False
     is_promoted: bool = False
     """Whether it came from another environment, whose promotion waits for the decision."""
+    is_superseded: bool = False
+    """Whether the registry says that another version serves in its place by now."""
+    decided_at: datetime | None = None
+    """When its approval was written down; None when nobody has seen it yet."""
+    has_begun: bool = False
+    """Whether the promotion of that approval has begun."""
 
 
 @dataclass(frozen=True, order=True)
@@ -163,10 +169,26 @@ def to_follow(versions: Iterable[Version], now: datetime) -> list[Version]:
         and not version.is_promoted
         and now - version.changed_at <= FOLLOWED_FOR
     ]
-    ordered = sorted(due, key=lambda version: (version.changed_at, version.arn))
-    last = {v.arn.rpartition("/")[0]: v.arn for v in ordered if v.approval == "Approved"}
-    kept = [v for v in ordered if v.approval != "Approved" or v.arn in last.values()]
-    return kept[-FOLLOWED_AT_ONCE:]
+    last = _last_approved(due)
+    kept = [v for v in due if v.approval != "Approved" or last[_group(v)] == v]
+    ordered = sorted(kept, key=lambda version: (version.changed_at, version.arn))
+    return [v for v in ordered if not v.has_begun][-FOLLOWED_AT_ONCE:]
+
+
+def _group(version: Version) -> str:
+    return version.arn.rpartition("/")[0]
+
+
+def _last_approved(versions: Iterable[Version]) -> dict[str, Version | None]:
+    """The version of each group that was approved last; None where it was superseded.
+
+    A stamp changes a version as well, so the moment that was written down counts before that of the
+    last change, and a superseded version is later than no other.
+    """
+    approved = [version for version in versions if version.approval == "Approved"]
+    ordered = sorted(approved, key=lambda v: (v.decided_at or v.changed_at, v.arn))
+    found: dict[str, Version | None] = {_group(version): None for version in ordered}
+    return found | {_group(v): v for v in ordered if not v.is_superseded}
 
 
 def gate_findings(waiting: WaitingGate) -> list[Finding]:

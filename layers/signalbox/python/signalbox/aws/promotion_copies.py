@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
 
 # CopyObject takes up to 5 GB, UploadPartCopy parts of up to 5 GB, 10,000 of them (S3 User Guide,
-# "Amazon S3 multipart upload limits", read 2026-11-21).
-LARGEST_COPY_BYTES = 5 * 1024**3
+# "Amazon S3 multipart upload limits", read 2026-11-21). One call has to end before its time-out
+# (promotion_target.COPY_CONFIG), also between regions, so less is asked of each.
+LARGEST_COPY_BYTES = 1024**3
 PART_BYTES = 1024**3
 # As much as a workload's archive may hold (signalbox.archive).
 _LARGEST_SCRIPT_BYTES = 50 * 1024 * 1024

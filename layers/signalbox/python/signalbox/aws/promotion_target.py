@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
 from signalbox import promotion_manifest
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
 
 SESSION_S = 3600
+# S3 answers a copy when it is made: a gigabyte, perhaps from another region, takes minutes.
+COPY_CONFIG = clients.CONFIG.merge(Config(read_timeout=300))
 # A session is left before it ends: longer than the function may run.
 _LEFT_EARLY = timedelta(minutes=16)
 
@@ -35,19 +38,19 @@ class TargetSession:
     _session: boto3.Session
     _made: dict[str, Any] = field(default_factory=dict)
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, config: Config = clients.CONFIG) -> Any:
         if service not in self._made:
             self._made[service] = self._session.client(
                 service,  # type: ignore[call-overload]
                 region_name=self.target.region,
-                config=clients.CONFIG,
+                config=config,
             )
         return self._made[service]
 
     @property
     def s3(self) -> "S3Client":
         """S3, as the deploy role."""
-        client: S3Client = self._client("s3")
+        client: S3Client = self._client("s3", COPY_CONFIG)
         return client
 
     @property

@@ -4,19 +4,28 @@ Every listing has an end: what is older or more than the bounds below is left to
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from signalbox import decisions, intake, json_documents, naming, registration
-from signalbox.aws import actions, clients, model_gate, registry, run_records, runs, storage
+from signalbox import decisions, intake, json_documents, naming, promotion, registration
+from signalbox.aws import (
+    actions,
+    clients,
+    model_gate,
+    promotions,
+    registry,
+    run_records,
+    runs,
+    storage,
+)
 from signalbox.aws.actions import OpenGate
 from signalbox.errors import ManifestError, ModelVersionMissingError, ObjectMissingError
 from signalbox.gates import Gate, gate_named
 from signalbox.intake import Arrival
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest
-from signalbox.reconciliation import LATE, EndedMachine, Version, WaitingGate
+from signalbox.reconciliation import FOLLOWED_FOR, LATE, EndedMachine, Version, WaitingGate
 
 # An end that was not written for this long is not going to be.
 ENDED_WITHIN = timedelta(days=2)
@@ -199,4 +208,21 @@ def _version(described: Mapping[str, Any]) -> Version:
         run_id=metadata.get("run_id", ""),
         is_rolled_back=bool(metadata.get("rolled_back")),
         is_promoted=bool(metadata.get("source_arn")),
+        is_superseded=described.get("ModelLifeCycle", {}).get("StageStatus") == "Superseded",
+    )
+
+
+def with_promotion(version: Version, bucket: str, now: datetime) -> Version:
+    """The same with what is written down of its promotion, where that can matter."""
+    is_old = now - version.changed_at > FOLLOWED_FOR
+    if version.approval != promotion.APPROVED or version.is_promoted or is_old:
+        return version
+    record = promotions.read(bucket, version.arn)
+    if record is None or record.status != promotion.APPROVED:
+        return version
+    name = promotion.execution_name(version.arn, record.decision)
+    return replace(
+        version,
+        decided_at=datetime.fromisoformat(record.decided_at),
+        has_begun=record.execution.endswith(f":{name}"),
     )
