@@ -70,9 +70,12 @@ class Link:
             raise LinkBroken("an earlier request failed")
         try:
             self._socket.sendall(frame)
-        except OSError:
+        except TimeoutError:
             self._is_broken = True
             raise
+        except OSError as error:  # the other end is gone and has not read the whole request
+            self._is_broken = True
+            raise LinkBroken("the other end was closed") from error
 
     def _read_answer(self) -> Answer:
         if self._is_broken:
