@@ -169,7 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "intake" in wanted:
         intake.bench(report)
     if "load" in wanted:
-        load.bench(report)
+        for instances in (1, 2):
+            load.bench(report, instances)
     if "demo" in wanted:
         bench_demo(report, chosen.repeats)
     _bench_served(report, wanted & {"run", "noop", "real"}, chosen.repeats)

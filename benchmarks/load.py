@@ -135,9 +135,7 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def _uvicorn(model: Path, bodies: list[bytes], workers: int) -> Iterator[Served]:
     port = _free_port()
-    command = ["uvicorn", "benchmarks.load_servers:asgi", "--port", str(port)]
-    more = ["--workers", str(workers), "--no-access-log", "--log-level", "error"]
-    with _process([*command, *more], port, model):
+    with _process(["benchmarks.load_uvicorn", str(port), str(workers)], port, model):
         yield Served(port, _plain(port, bodies))
 
 

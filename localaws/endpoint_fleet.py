@@ -25,8 +25,11 @@ from localaws.model_process import (
 
 Chain = list[ModelServer]
 """The containers of one instance, in the order a request passes them."""
-_UNDER_WAY = 4
-"""Requests that may be on their way to one process, so that it finds the next one at once."""
+_UNDER_WAY = 8
+"""Requests that may be on their way to one process, so that it finds the next one at once.
+
+Those that find no place wait in a queue, which costs one more change of threads for each.
+"""
 
 
 class Retired(Exception):

@@ -118,6 +118,8 @@ class Meters:
                 "Sum": sample.total,
                 "Minimum": sample.least,
                 "Maximum": sample.most,
+                # Percentiles are asked of latencies; of ones and zeros they say nothing.
+                "Values": sample.values if unit == "Microseconds" else [],
             }
             moto_seams_metrics.publish(key.place.account, key.place.region, key.namespace, [datum])
 

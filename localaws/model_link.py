@@ -73,9 +73,9 @@ class Link:
         except TimeoutError:
             self._is_broken = True
             raise
-        except OSError as error:  # it was dead before this request could reach it
+        except OSError as error:  # the other end is gone and has not read the whole request
             self._is_broken = True
-            raise LinkBroken(str(error)) from error
+            raise LinkBroken("the other end was closed") from error
 
     def _read_answer(self) -> Answer:
         if self._is_broken:

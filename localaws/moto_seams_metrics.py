@@ -4,6 +4,8 @@ Every private name of moto's CloudWatch package that is used is used here and ha
 `tests/localaws/test_alarms.py`. Decides nothing.
 """
 
+from array import array
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,9 @@ from localaws import moto_patches
 
 _MOST_DATA = 50_000
 """Data of one account that moto keeps in memory, which it never forgets by itself."""
+_MOST_WITH_VALUES = 2_000
+"""Aggregates, over all accounts, whose single values are kept; older ones have statistics only."""
+_with_values: deque[Any] = deque()
 
 PutMetric = Callable[[str, str, str, list[dict[str, Any]]], None]
 """(account, region, namespace, metric data as the API has them)."""
@@ -110,23 +115,35 @@ def alarm(account: str, region: str, name: str) -> AlarmView | None:
 
 
 def publish(account: str, region: str, namespace: str, aggregates: list[dict[str, Any]]) -> None:
-    """Store statistics of metrics for GetMetricData and GetMetricStatistics."""
-    from moto.cloudwatch.models import MetricAggregatedDatum, cloudwatch_backends
+    """Store statistics of metrics for GetMetricData and GetMetricStatistics.
+
+    An aggregate may have its single values too, in `Values`: percentiles are made of them.
+    """
+    from moto.cloudwatch.models import cloudwatch_backends
 
     stored = cloudwatch_backends[account][region].metric_data
-    for one in aggregates:
-        stored.append(
-            MetricAggregatedDatum(
-                namespace,
-                one["MetricName"],
-                min_stat=one["Minimum"],
-                max_stat=one["Maximum"],
-                sample_count=one["SampleCount"],
-                sum_stat=one["Sum"],
-                dimensions=one["Dimensions"],
-                timestamp=one["Timestamp"],
-                unit=one["Unit"],
-            )
-        )
+    stored += [_datum(namespace, one) for one in aggregates]
     if len(stored) > _MOST_DATA:
         del stored[: len(stored) - _MOST_DATA]
+
+
+def _datum(namespace: str, one: dict[str, Any]) -> Any:
+    from moto.cloudwatch.models import MetricAggregatedDatum
+
+    datum: Any = MetricAggregatedDatum(
+        namespace,
+        one["MetricName"],
+        min_stat=one["Minimum"],
+        max_stat=one["Maximum"],
+        sample_count=one["SampleCount"],
+        sum_stat=one["Sum"],
+        dimensions=one["Dimensions"],
+        timestamp=one["Timestamp"],
+        unit=one["Unit"],
+    )
+    if one.get("Values"):
+        datum.values = array("d", one["Values"])
+        _with_values.append(datum)
+        if len(_with_values) > _MOST_WITH_VALUES:
+            _with_values.popleft().values = ()
+    return datum
