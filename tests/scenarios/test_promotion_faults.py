@@ -221,7 +221,7 @@ def test_an_endpoint_that_aws_patches_is_waited_for(world: World) -> None:
 
 
 READS = ("Get", "Head", "List", "Describe", "Invoke")
-# Open defect: the machine tries CreateEndpoint again, takes "already existing" for a failure, and the
+# Open defect: the machine repeats CreateEndpoint, takes "already existing" for a failure, and the
 # temporary endpoint of the probe stays. To be taken out of here with its correction.
 _OPEN = {("sagemaker:CreateEndpoint", "signalbox-staging-inference-us-east-1", "after")}
 EVERY = bool(os.environ.get("SIGNALBOX_EVERY_CALL"))
