@@ -14,7 +14,17 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import faults, iam, image_digests, inbox, moto_seams, storage, wire, wire_errors
+from localaws import (
+    faults,
+    iam,
+    image_digests,
+    inbox,
+    lambdas,
+    moto_seams,
+    storage,
+    wire,
+    wire_errors,
+)
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
 from localaws.iam_identity import Principal
@@ -97,6 +107,8 @@ class Gateway:
         if route == ("DELETE", "/_localaws/decisions"):
             iam.forget_decisions()
             return _json(200, {"status": "forgotten"})
+        if route == ("GET", "/_localaws/functions"):
+            return _json(200, lambdas.processes())
         if route[1] == "/_localaws/faults":
             return _faults(environ)
         if route == ("PUT", image_digests.PATH):

@@ -95,6 +95,16 @@ class Pool:
             idle = [process for group in self._groups.values() for process in group.idle]
             return [process.pid for process in (*idle, *self._lent)]
 
+    def by_function(self) -> dict[str, dict[str, list[int]]]:
+        """Process ids of each function's ARN, those that answer a call now and those that wait."""
+        found: dict[str, dict[str, list[int]]] = {}
+        with self._changed:
+            idle = [("idle", p) for group in self._groups.values() for p in group.idle]
+            for state, process in (*idle, *(("busy", p) for p in self._lent)):
+                known = found.setdefault(process.spec.arn, {"busy": [], "idle": []})
+                known[state].append(process.pid)
+        return found
+
     def forget(self, arn: str) -> None:
         """Stop the idle processes of a function; a busy one ends with its invocation."""
         with self._changed:

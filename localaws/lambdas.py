@@ -82,6 +82,12 @@ def process_ids() -> list[int]:
     return [*runtime.pool.processes(), *runtime.nurseries.process_ids()]
 
 
+def processes() -> dict[str, dict[str, list[int]]]:
+    """Process ids by ARN of their function, `busy` or `idle`: what a test can kill."""
+    runtime = _now_running().runtime
+    return runtime.pool.by_function()
+
+
 def retire_idle(longest_idle_s: float = 0.0) -> None:
     """Stop the processes that nobody has asked anything for that long, then what forks them."""
     runtime = _now_running().runtime

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -738,6 +739,22 @@ def test_what_forks_functions_ends_when_nobody_asks_and_is_made_again() -> None:
         assert nurseries.of([]).alive
     finally:
         nurseries.close()
+
+
+def test_the_processes_of_a_function_are_told_apart_by_whether_they_answer(laptop: Laptop) -> None:
+    laptop.make("told")
+    laptop.call("told", "about")
+    laptop.call("told", "about")
+    (arn,) = [one for one in lambdas.processes() if one.endswith(":told")]
+
+    first = lambdas.processes()[arn]
+    os.kill(first["idle"][0], signal.SIGKILL)
+    laptop.call("told", "about")
+    second = lambdas.processes()[arn]
+
+    assert [len(first[state]) for state in ("busy", "idle")] == [0, 1]
+    assert [len(second[state]) for state in ("busy", "idle")] == [0, 1]
+    assert first["idle"] != second["idle"]
 
 
 def test_a_stopped_laptop_leaves_no_process(tmp_path: Path, laptop: Laptop) -> None:
