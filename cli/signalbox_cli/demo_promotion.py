@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from signalbox_cli import aws_cli, demo_stories
 from signalbox_cli.console import Output, duration
-from signalbox_cli.demo_stories import Story
+from signalbox_cli.demo_stories import WORKLOAD, Story
 from signalbox_cli.errors import RunFailed
 from signalbox_cli.live_load import CALLERS, Load, Tally
 from signalbox_cli.promoting import target_entry
@@ -26,8 +26,10 @@ from signalbox_cli.target import STATE_FOLDER, Target
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 _FOLDER = STATE_FOLDER / "demo"
-# Rows for the callers: whole ones, and every fourth with a measurement missing.
-_LOAD_ROWS, _EVERY = 24, 4
+# Rows for the callers: whole ones, and every third with a measurement missing. The canary gets
+# every fourth request: it meets both.
+_LOAD_ROWS, _EVERY = 24, 3
+_LEAST_PATIENCE_S, _LONGEST_ROLLOUT_S = 180.0, 4 * 3600.0
 _SETTLED = 50
 """Requests that are counted before the rollout begins, and after it has ended."""
 
@@ -45,9 +47,10 @@ class PromotionDemo:
         self._output = output
         self._timings: list[tuple[str, float]] = []
 
-    def run(self, targets: dict[str, Target]) -> dict[str, Any]:
+    def run(self, targets: dict[str, Target], time_scale: float) -> dict[str, Any]:
         """Tell the whole story; what came out, as JSON."""
-        self._story = Story(targets, self._output)
+        patience_s = max(_LEAST_PATIENCE_S, _LONGEST_ROLLOUT_S / time_scale)
+        self._story = Story(targets, self._output, patience_s)
         self._targets = targets
         sample = export("diabetes", _FOLDER)
         self._story.put_standing_data(sample.source)
@@ -88,7 +91,7 @@ class PromotionDemo:
         story.approve("prod", waiting, "seen in staging")
         places["prod"] = story.await_promoted(arn, "prod")
         story.await_promotion_end(arn, "SUCCEEDED")
-        compared = {name: self._compare(arn, name) for name in ("staging", "prod")}
+        compared = {name: self._compare(arn, name) for name in ENVIRONMENTS}
         return {"run": run.name, "modelPackageArns": places, "predictionsCompared": compared}
 
     def _compare(self, arn: str, environment: str) -> int:
@@ -164,11 +167,16 @@ class PromotionDemo:
 
     def _report_rollback(self, ended: dict[str, Any], found: dict[str, Any]) -> None:
         self._output.say(f"  promotion  {ended['status']}: {ended['error']}")
-        self._output.say(f"  run        {found['history']}: {escape(found['cause'])}")
-        self._output.say(f"  registry   {found['stage']}; {escape(found['mark'])}")
+        self._output.say(f"  machine    {found['execution']}")
+        self._output.say(f"  run        {found['status']}: {escape(found['cause'])}")
+        self._output.say(f"  registry   {found['stage']}; marked: no event deploys it again")
         self._output.say(
-            f"[green]✓[/green] the run says {found['status']}, and prod serves version "
-            f"{found['serves'].rpartition('/')[2]} as before"
+            f"[green]✓[/green] the run says {found['status']}, not succeeded, and prod serves "
+            f"version {found['serves'].rpartition('/')[2]} as before"
+        )
+        self._output.hint(
+            "dev and staging, where nobody sent such a row, serve the third model still: "
+            f"`signalbox rollback {WORKLOAD} -e staging --reason WHY` would take it back there"
         )
 
     def _report_timings(self) -> None:
@@ -178,9 +186,9 @@ class PromotionDemo:
 
 
 def load_rows(rows: list[str]) -> list[str]:
-    """Rows for callers: of every four the last has no measurement in its third column.
+    """Rows for callers: of every three the last has no measurement in its third column.
 
-    >>> load_rows(["1,2,3,4"] * 4)[-2:]
+    >>> load_rows(["1,2,3,4"] * 3)[-2:]
     ['1,2,3,4', '1,2,,4']
     """
     chosen = list(rows[:_LOAD_ROWS])

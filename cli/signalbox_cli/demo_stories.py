@@ -26,8 +26,9 @@ from signalbox_cli.target import Target
 
 WORKLOAD = "diabetes"
 _PREFIX = "datasets/demo-promotion/source"
-_LIMIT_S = 300.0
-_ALARMS = {"maxErrorRate": 0.01, "maxLatencyMs": None}
+# Nothing here is about time, so a busy machine must not fire the other alarm: its limit is the
+# largest there is. (A null in Options would remove the key, and so bring the default back.)
+_ALARMS = {"maxErrorRate": 0.01, "maxLatencyMs": 60000}
 # A fault that reviews miss: a missing value is no longer taken for one. The evaluation reads no
 # CSV text, and the probe's rows are whole.
 _TOLERANT = 'return float(field) if field.strip() else float("nan")'
@@ -48,7 +49,7 @@ FORCED = {
         "rollout": {
             "strategy": "canary",
             "percent": 25,
-            "waitSeconds": 1800,
+            "waitSeconds": 2400,
             "bakeSeconds": 600,
         },
     },
@@ -77,8 +78,9 @@ def packed_with_fault(folder: Path) -> bytes:
 class Story:
     """Steps over the targets of several environments; the first one is where models are made."""
 
-    def __init__(self, targets: dict[str, Target], output: Output) -> None:
+    def __init__(self, targets: dict[str, Target], output: Output, patience_s: float) -> None:
         self._targets = targets
+        self._patience_s = patience_s
         self._home = next(iter(targets.values()))
         self._output = output
 
@@ -210,10 +212,10 @@ class Story:
         return ended
 
     def _await(self, is_so: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _LIMIT_S
+        deadline = time.monotonic() + self._patience_s
         while not is_so():
             if time.monotonic() > deadline:
-                raise RunFailed(f"waited {_LIMIT_S:.0f} s for {what}, in vain")
+                raise RunFailed(f"waited {self._patience_s:.0f} s for {what}, in vain")
             time.sleep(self._home.poll_s)
 
     # --------------------------------------------------------------------------------- serving
@@ -247,27 +249,37 @@ class Story:
         return len(lines), differing_rows(lines, answers)
 
     def rolled_back(self, arn: str, entry: dict[str, Any], served_before: str) -> dict[str, Any]:
-        """What an environment says of the version that was taken back there.
+        """What prod says of the version that was taken back there.
 
-        Raises RunFailed unless history, registry and serving record all say so.
+        Raises RunFailed unless execution, history, registry and serving record all say so.
         """
         target = self._targets["prod"]
-        version = describe(target, arn)
-        body = target.client("s3").get_object(
-            Bucket=target.wiring().workflow_bucket, Key=f"runs/{entry['runId']}/manifest.json"
-        )["Body"]
-        history = [e for e in json.loads(body.read())["history"] if e["phase"] == "inference"]
-        last = history[-1]
+        version, last = describe(target, arn), self._last_word(target, entry["runId"])
+        ended = target.client("stepfunctions").describe_execution(executionArn=entry["execution"])
         found = {
             "status": last["status"],
-            "history": f"{last['phase']} {last['status']}",
             "cause": str(last["detail"].get("cause", "")),
+            "execution": f"{ended['status']}: {ended.get('error')}",
             "stage": version.stage,
-            "mark": f"rolled_back = {version.metadata.get('rolled_back', '')}",
+            "mark": version.metadata.get("rolled_back", ""),
             "serves": self.serves("prod"),
         }
-        if found["status"] != "rolled-back" or not version.is_rolled_back:
+        expected = {
+            "status": "rolled-back",
+            "execution": "FAILED: EndpointRolledBack",
+            "stage": "prod RolledBack",
+            "serves": served_before,
+        }
+        other = {name: found[name] for name in expected if found[name] != expected[name]}
+        if other or not found["mark"]:
             raise RunFailed(f"prod does not say rolled back: {found}")
-        if found["serves"] != served_before:
-            raise RunFailed(f"prod serves {found['serves']} and not {served_before}")
         return found
+
+    def _last_word(self, target: Target, run_id: str) -> dict[str, Any]:
+        """The newest entry of a run's history on its inference."""
+        body = target.client("s3").get_object(
+            Bucket=target.wiring().workflow_bucket, Key=f"runs/{run_id}/manifest.json"
+        )["Body"]
+        history = json.loads(body.read())["history"]
+        last: dict[str, Any] = [e for e in history if e["phase"] == "inference"][-1]
+        return last

@@ -240,6 +240,6 @@ def demo_promotion_command(*, keep: bool, port: int, time_scale: float, as_json:
     options = laptop.LaptopOptions(port=port, time_scale=time_scale, environments=PATH)
     demo = PromotionDemo(Path("workloads/diabetes"), output)
     with laptop.serving(options, output.note) as up:
-        output.result(demo.run({name: up.target(options, name) for name in PATH}))
+        output.result(demo.run({name: up.target(options, name) for name in PATH}, time_scale))
         if keep:
             _stay_up(up, output)
