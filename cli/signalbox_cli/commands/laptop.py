@@ -208,9 +208,7 @@ def _stay_up(up: laptop.Up, output: Output) -> None:
         _serve_until_interrupted(output)
 
 
-@click.command(
-    "demo-promotion", short_help="Three models on their way through three accounts, in one go."
-)
+@click.command("demo-promotion", short_help="Three models through three accounts, in one go.")
 @click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C.")
 @click.option("--port", type=_PORT_NUMBER, default=0, help="0, the default, takes any free port.")
 @click.option(
