@@ -16,7 +16,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(CURDIR)/$(VENV)/bin/uv pip compi
         --python-version 3.11 --generate-hashes --no-emit-index-url
 ARCHITECTURE ?= arm64
 
-.PHONY: help demo test check up bench build docs lock clean tools-asl tools-sam
+.PHONY: help demo demo-promotion test check up bench build docs lock clean tools-asl tools-sam
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @ 2>/dev/null \
@@ -24,6 +24,9 @@ help: ## what can be made
 
 demo: .venv/.laptop .signalbox/.layers ## the whole story on this machine: release, train, judge, approve, predict
 	@$(RUN) signalbox demo $(DEMO)
+
+demo-promotion: .venv/.development .signalbox/.layers ## three models through dev, staging and prod: promoted, refused, rolled back
+	@$(RUN) signalbox demo-promotion $(DEMO)
 
 up: .venv/.laptop .signalbox/.layers ## serve the laptop's AWS until Ctrl-C
 	@$(RUN) signalbox up $(UP)

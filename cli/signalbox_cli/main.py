@@ -12,6 +12,7 @@ from signalbox_cli.options import explain_fault
 
 _COMMANDS = {
     "demo": "laptop",
+    "demo-promotion": "laptop",
     "up": "laptop",
     "env": "laptop",
     "release": "runs",
@@ -40,6 +41,7 @@ _COMMANDS = {
 _EPILOG = """\b
 The usual way:
   signalbox demo                                 the whole story in one go
+  signalbox demo-promotion                       the same from dev to staging and prod
   signalbox up                                   serve the laptop's AWS; in another shell:
   signalbox release workloads/diabetes --local   start a run
   signalbox gates --local                        what waits, on whom, until when
@@ -69,7 +71,7 @@ class _LazyGroup(click.Group):
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise click.UsageError(f"No such command {cmd_name!r}.{hint}", ctx)
         module = importlib.import_module(f"signalbox_cli.commands.{_COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
 

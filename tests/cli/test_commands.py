@@ -39,7 +39,7 @@ def test_no_summary_is_cut_off_in_the_list_of_commands(signalbox: Run) -> None:
 
     assert listed.code == 0
     commands = listed.stdout.partition("Commands:")[2].partition("The usual way:")[0]
-    assert len(commands.strip().splitlines()) == 24
+    assert len(commands.strip().splitlines()) == 25
     assert "..." not in commands
 
 

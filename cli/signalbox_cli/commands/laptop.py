@@ -1,4 +1,4 @@
-"""up, env, demo."""
+"""up, env, demo, demo-promotion."""
 
 import contextlib
 import signal
@@ -196,8 +196,48 @@ def demo_command(
     with laptop.serving(options, output.note) as up:
         output.result(demo.run(up.target(options)))
         if keep:
-            with _announced(up, output):
-                output.say(f"\nStill up at {up.url} (Ctrl-C stops it)\n")
-                for line in up.exports():
-                    output.say(f"  {line}")
-                _serve_until_interrupted(output)
+            _stay_up(up, output)
+
+
+def _stay_up(up: laptop.Up, output: Output) -> None:
+    """Serve on until Ctrl-C, announced for `--local`."""
+    with _announced(up, output):
+        output.say(f"\nStill up at {up.url} (Ctrl-C stops it)\n")
+        for line in up.exports():
+            output.say(f"  {line}")
+        _serve_until_interrupted(output)
+
+
+@click.command("demo-promotion", short_help="Three models through three accounts, in one go.")
+@click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C.")
+@click.option("--port", type=_PORT_NUMBER, default=0, help="0, the default, takes any free port.")
+@click.option(
+    "--time-scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="Waits (not work) pass this many times faster than on AWS.",
+)
+@json_option
+def demo_promotion_command(*, keep: bool, port: int, time_scale: float, as_json: bool) -> None:
+    """Three models on their way through dev, staging and prod, each an account of its own.
+
+    The first is approved with the stock AWS CLI, in dev and again in prod, and serves. The second
+    is worse and is refused. The third is forced through with a fault: its alarm takes it back in
+    prod while requests come in.
+
+    \b
+    signalbox demo-promotion
+    signalbox demo-promotion --keep
+    """
+    from signalbox_cli.demo_promotion import ENVIRONMENTS as PATH
+    from signalbox_cli.demo_promotion import PromotionDemo
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    output = Output(as_json=as_json)
+    options = laptop.LaptopOptions(port=port, time_scale=time_scale, environments=PATH)
+    demo = PromotionDemo(Path("workloads/diabetes"), output)
+    with laptop.serving(options, output.note) as up:
+        output.result(demo.run({name: up.target(options, name) for name in PATH}, time_scale))
+        if keep:
+            _stay_up(up, output)

@@ -17,7 +17,7 @@ _MOMENT = "%Y-%m-%d %H:%M UTC"
 @click.command("gates")
 @with_session
 def gates_command(session: Session) -> None:
-    """What waits for a decision: on whom, since when, until when."""
+    """What waits: on whom, since when, until when."""
     found = waiting_gates(session.target)
     session.output.result([gate.document() for gate in found])
     session.output.table(
