@@ -168,12 +168,17 @@ def approve(step: TargetStep) -> JsonObject:
 
 
 def deploy(step: TargetStep) -> JsonObject:
-    """Give the version to the target's inference machine; without hosting it is only registered."""
+    """Give the version to the target's inference machine; without hosting it is only registered.
+
+    One that serves already, and only was not written down, is not rolled out again.
+    """
     going = _promotion(step)
     version = promotion_context.version_there(going)
     promotion.check_not_rolled_back(version.arn, version.metadata)
     if version.approval is not Approval.APPROVED:
         raise PromotionRefused(f"{version.arn} is {version.approval} in {going.environment}")
+    if promotion_context.has_arrived_unrecorded(going, version):
+        return {"status": "registered", "polls": 0, "waitSeconds": 1}
     serving = promotion_versions.with_serving(going.made, version.arn, going.session)
     if serving.workload.inference.mode in (InferenceMode.BATCH, InferenceMode.NONE):
         return {"status": "registered", "polls": 0, "waitSeconds": 1}

@@ -188,7 +188,8 @@ def allow_again(world: World, arn: str) -> None:
 def test_a_rollback_is_no_success_and_is_not_repeated_unasked(world: World, ending: str) -> None:
     arn = world.version()
     with world.faults({"deployment": ending, "endpoint": ENDPOINT}):
-        fails(world, arn, "DeploymentFailed", "EndpointRolledBack")
+        entry = fails(world, arn, "EndpointRolledBack", "SageMaker rolled the update back")
+    assert entry["error"] == "EndpointRolledBack"
     assert "was rolled back" in world.command(arn)
     allow_again(world, arn)
     finishes(world, arn)
