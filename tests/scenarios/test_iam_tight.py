@@ -63,8 +63,9 @@ def evidence() -> Iterator[Evidence]:
 
 
 def _entered(policies: dict[str, Any]) -> dict[str, Any]:
-    """Of another environment, those of the role through which promotion enters it."""
-    return {arn: policy for arn, policy in policies.items() if "-deploy-" in arn}
+    """Of another environment, those of the roles that a promotion into it acts under."""
+    roles = ("-deploy-", "-receive-version-")
+    return {arn: policy for arn, policy in policies.items() if any(one in arn for one in roles)}
 
 
 def assert_none(heading: str, found: Iterable[object]) -> None:
