@@ -138,8 +138,8 @@ def test_nothing_that_a_run_needs_was_denied(evidence: Evidence) -> None:
         if not r.allowed
     }
 
-    # The exercise shuts EventBridge out for a while. A promotion may not list its target's bucket, and
-    # takes the 403 for a file that is missing.
+    # The exercise shuts EventBridge out for a while. A promotion may not list its target's bucket,
+    # and takes the 403 for a file that is missing.
     (deploys,) = (role for role in evidence.roles if "-deploy-" in role)
     bucket = "arn:aws:s3:::signalbox-staging-workflow-210987654321-us-east-1"
     assert denied == {
