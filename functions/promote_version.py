@@ -37,7 +37,7 @@ from signalbox.manifest_sections import InferenceMode
 from signalbox.promotion import PromotionRecord, TargetStatus
 from signalbox.promotion_check import Container
 from signalbox.promotion_requests import Pace, PromotionInput, Step, StepRequest, TargetStep
-from signalbox.receiving import Received, ReceiveStep
+from signalbox.receiving import Received, ReceiveRequest, ReceiveStep
 
 logger = observability.logger("promote-version")
 
@@ -136,16 +136,15 @@ def _registered(going: Promotion) -> str:
     artifact = promotion_check.artifact_metadata(found)
     request = promotion_manifest.registration_request(going.made, wanted, uri, artifact)
     arn = promotion_versions.register(request, going.step.decision, going.session)
-    received = _received(ReceiveStep.CHECK, arn, going)
+    received = _received(going, ReceiveRequest(step=ReceiveStep.CHECK, model_package_arn=arn))
     image = Container(going.made.images.inference, received.found_digest)
     promotion_check.check_image(wanted, image)
     return arn
 
 
-def _received(step: ReceiveStep, arn: str, going: Promotion, reason: str = "") -> Received:
+def _received(going: Promotion, request: ReceiveRequest) -> Received:
     """What the target's own function says and does about a version."""
-    app = _settings().app_name
-    return promotion_reception.ask(step, arn, app, going.session, reason)
+    return promotion_reception.ask(request, _settings().app_name, going.session)
 
 
 def ask(step: TargetStep) -> JsonObject:
@@ -185,7 +184,8 @@ def approve(step: TargetStep) -> JsonObject:
     said = going.source.version.approval_description or "no reason given"
     reason = f"Approved in {_settings().environment_name}: {said}"
     arn = promotion_context.version_there(going).arn
-    approval = Approval(_received(ReceiveStep.APPROVE, arn, going, reason).approval)
+    asked = ReceiveRequest(step=ReceiveStep.APPROVE, model_package_arn=arn, reason=reason)
+    approval = Approval(_received(going, asked).approval)
     if approval is Approval.PENDING:
         _tell_that_it_waits(going)
     return {"status": _SAID[approval], "polls": 0, "waitSeconds": 1}
@@ -217,7 +217,10 @@ def deploy(step: TargetStep) -> JsonObject:
         "by": step.execution,
     }
     promotion_context.note(going, TargetStatus.DEPLOYING, deployment)
-    promotion_runs.start(serving, name, going.there, going.session)
+    asked = ReceiveRequest(
+        step=ReceiveStep.DEPLOY, model_package_arn=version.arn, execution_name=name
+    )
+    _received(going, asked)
     return {"status": "pending", "polls": 0, "waitSeconds": 1}
 
 

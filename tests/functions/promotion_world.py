@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,7 +93,11 @@ class There:
         asks = "manual" if self.asks else "none"
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PROMOTION_APPROVAL", asks)
-            patch.setattr(clients, "sagemaker", lambda: self.session.sagemaker)
+            patch.setenv("WORKFLOW_BUCKET", self.bucket)
+            machine = self.inference.replace(":execution:", ":stateMachine:")
+            patch.setenv("INFERENCE_MACHINE_ARN", machine)
+            for name in ("s3", "sagemaker", "stepfunctions"):
+                patch.setattr(clients, name, partial(getattr, self.session, name))
             receive_version._settings.cache_clear()
             try:
                 return {"said": receive_version.handler(request, None)}

@@ -1,11 +1,19 @@
 """receive_version: what a target does about a version that another environment registered there."""
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 from botocore.exceptions import ClientError
 
 from functions import receive_version
+from signalbox import registration
+from signalbox.aws import runs
 from signalbox.errors import PromotionRefused
+from tests.functions import gate_stories as stories
 from tests.functions import promotion_world as two
+from tests.functions.conftest import WORKFLOW
+from tests.functions.gate_stories import RUN
 
 GROUP = "signalbox-dev-diabetes"
 HOME = "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-home-diabetes/3"
@@ -118,3 +126,59 @@ def test_the_documented_event_is_understood(world, register):
     assert receive_version.handler({**event, "modelPackageArn": arn}, None)["approval"] == (
         "Approved"
     )
+
+
+# -------------------------------------------------------------------------------- taking into use
+
+
+@pytest.fixture
+def deployable(world, workload, author):
+    """A version of a promoted run, approved; its manifest as `serves` says. Answers its ARN."""
+    stories.release(world, workload, {**author, "inference": {"mode": "endpoint"}})
+    two.keep_what_is_not_named(world.sagemaker)
+    world.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
+    arn = two.version(world, {**PROMOTED, "run_id": RUN})
+
+    def make(serves=arn, status="Approved", **metadata):
+        two.decide(world, arn, status, **metadata)
+        uri = f"s3://{WORKFLOW}/runs/{RUN}/manifest.json"
+        now = datetime(2026, 11, 21, tzinfo=UTC)
+        runs.change(uri, lambda known: registration.with_serving(known, serves, at=now))
+        return arn
+
+    return make
+
+
+def deploy(arn):
+    request = {"step": "deploy", "modelPackageArn": arn, "executionName": "promoted-1"}
+    return receive_version.handler(request, None)
+
+
+def test_an_approved_version_is_taken_into_use_once_under_a_name(world, deployable):
+    arn = deployable()
+
+    for _ in range(2):
+        deploy(arn)
+
+    (started,) = world.machines.started
+    assert started["name"] == "promoted-1"
+    assert json.loads(started["input"])["inference"]["modelPackageArn"] == arn
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"status": "PendingManualApproval"}, "is PendingManualApproval; approve it here first"),
+        ({"status": "Rejected"}, "is Rejected; approve it here first"),
+        ({"rolled_back": "2026-11-21T10:00:00Z alarm"}, "rolled back"),
+        ({"serves": HOME}, f"takes {HOME} into use"),
+    ],
+    ids=["pending", "rejected", "rolled back", "a manifest of another version"],
+)
+def test_what_was_not_approved_here_is_not_taken_into_use(world, deployable, given, said):
+    arn = deployable(**given)
+
+    with pytest.raises(PromotionRefused, match=said):
+        deploy(arn)
+
+    assert world.machines.started == []

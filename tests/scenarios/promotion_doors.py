@@ -203,6 +203,9 @@ ENVIRONMENT: dict[str, Attempt] = {
     "start the training machine": lambda by: by.client("stepfunctions").start_execution(
         stateMachineArn=by.arn("states", f"stateMachine:{by.prefix}-training"), input="{}"
     ),
+    "start the inference machine": lambda by: by.client("stepfunctions").start_execution(
+        stateMachineArn=by.arn("states", f"stateMachine:{by.prefix}-inference"), input="{}"
+    ),
     "start a promotion from there": lambda by: by.client("stepfunctions").start_execution(
         stateMachineArn=by.arn("states", f"stateMachine:{by.prefix}-promotion"), input="{}"
     ),

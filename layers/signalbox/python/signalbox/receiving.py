@@ -12,7 +12,14 @@ from pydantic import Field
 
 from signalbox.errors import PromotionRefused
 from signalbox.json_documents import Document
-from signalbox.promotion import APPROVED, PENDING, SOURCE_ARN, TargetApproval
+from signalbox.manifest_resolved import ResolvedManifest
+from signalbox.promotion import (
+    APPROVED,
+    PENDING,
+    SOURCE_ARN,
+    TargetApproval,
+    check_not_rolled_back,
+)
 from signalbox.promotion_requests import PackageArn
 
 # Key of CustomerMetadataProperties: the digest of the image that was approved at home.
@@ -21,18 +28,23 @@ FUNCTION = "receive-version"
 
 
 class ReceiveStep(StrEnum):
-    """Look at a version that was registered, or approve it where nobody is asked."""
+    """Look at a version that was registered, approve it where nobody is asked, take it into use."""
 
     CHECK = "check"
     APPROVE = "approve"
+    DEPLOY = "deploy"
 
 
 class ReceiveRequest(Document):
-    """What receive_version is asked; `reason` is what the registry shows of an approval."""
+    """What receive_version is asked.
+
+    `reason` is what the registry shows of an approval, `execution_name` that of a deployment.
+    """
 
     step: Annotated[ReceiveStep, Field(strict=False)]
     model_package_arn: PackageArn
     reason: str = ""
+    execution_name: Annotated[str, Field(max_length=80)] = ""
 
 
 class Received(Document):
@@ -79,6 +91,20 @@ def rule(
         return Ruling.TAKE_BACK
     is_asked_for = step is ReceiveStep.APPROVE and asks is TargetApproval.NONE
     return Ruling.APPROVE if is_asked_for else Ruling.LEAVE
+
+
+def check_deployable(
+    arn: str, approval: str, metadata: Mapping[str, str], manifest: ResolvedManifest
+) -> None:
+    """Raises PromotionRefused unless the manifest takes this version into use, approved here."""
+    check_not_rolled_back(arn, metadata)
+    if approval != APPROVED:
+        raise PromotionRefused(f"{arn} is {approval}; approve it here first")
+    serves = manifest.inference.model_package_arn if manifest.inference else "no version"
+    if serves != arn:
+        raise PromotionRefused(
+            f"{manifest.locations.manifest} takes {serves} into use, not {arn}; promote it again"
+        )
 
 
 def answer(ruling: Ruling, approval: str, found_digest: str) -> Received:

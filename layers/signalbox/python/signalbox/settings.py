@@ -67,9 +67,10 @@ class PromotionSettings(RunSettings):
     image_uri: NonEmpty
 
 
-class ReceivingSettings(Settings):
-    """Whose versions receive_version takes, and whether a person here is asked about them."""
+class ReceivingSettings(RunSettings):
+    """Whose versions receive_version takes, whether a person is asked, and what uses them."""
 
+    inference_machine_arn: Arn
     promotion_source_accounts: NonEmpty
     promotion_approval: TargetApproval
 

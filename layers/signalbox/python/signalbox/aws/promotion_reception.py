@@ -12,17 +12,14 @@ from signalbox import naming, receiving
 from signalbox.aws import failures
 from signalbox.aws.promotion_target import TargetSession
 from signalbox.errors import AwsCallFailed, PromotionRefused, TargetUnreachable
-from signalbox.receiving import Received, ReceiveRequest, ReceiveStep
+from signalbox.receiving import Received, ReceiveRequest
 
 
-def ask(
-    step: ReceiveStep, arn: str, app: str, session: TargetSession, reason: str = ""
-) -> Received:
+def ask(request: ReceiveRequest, app: str, session: TargetSession) -> Received:
     """How the version stands in the target after it has looked; safe to repeat.
 
     Raises PromotionRefused, TargetUnreachable, AwsCallFailed.
     """
-    request = ReceiveRequest(step=step, model_package_arn=arn, reason=reason)
     prefix = naming.prefix(app, session.target.environment)
     function = f"{prefix}-{receiving.FUNCTION}"
     answer = _invoke(function, request, session)
