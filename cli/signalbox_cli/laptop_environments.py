@@ -44,7 +44,12 @@ def promotion_parameters(
     if not others:
         return {}
     if environment != first:
-        return {"PromotionSourceAccounts": BY_ENVIRONMENT[first].id}
+        approval = _APPROVAL.get(environment, "none")
+        return {
+            "PromotionSourceAccounts": BY_ENVIRONMENT[first].id,
+            "PromotionApproval": approval,
+            "PromotionOfCode": "accepted" if approval == "none" else "refused",
+        }
     return {
         "PromotionPath": json.dumps([_step(name, app=app, region=region) for name in others]),
         "PromotionTargetAccounts": ",".join(BY_ENVIRONMENT[name].id for name in others),

@@ -86,6 +86,11 @@ def _settle(arn: str, status: Literal["Approved", "Rejected"], reason: str) -> N
     )
 
 
+def delete(arn: str) -> None:
+    """Forget a version."""
+    clients.sagemaker().delete_model_package(ModelPackageName=arn)
+
+
 def stamp(arn: str, metadata: Mapping[str, str]) -> None:
     """Add to a version's metadata; that is no decision, so it wakes nobody."""
     clients.sagemaker().update_model_package(
