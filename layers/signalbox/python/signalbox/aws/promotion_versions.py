@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from signalbox import naming, promotion_check, promotion_manifest, registration
+from signalbox import naming, promotion, promotion_check, promotion_manifest, registration
 from signalbox.aws import failures, registry, storage
 from signalbox.aws.promotion_target import TargetSession
 from signalbox.aws.registry import Approval, ModelVersion
@@ -16,6 +16,9 @@ from signalbox.errors import ImageChanged
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest, from_json, to_json
 from signalbox.promotion_check import Approved
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker.literals import ModelApprovalStatusType
 
 
 def register(request: JsonObject, version: Approved, decision: int, session: TargetSession) -> str:
@@ -83,10 +86,25 @@ def approve(arn: str, reason: str, session: TargetSession) -> Approval:
     known = describe(arn, session).approval
     if known is not Approval.PENDING:
         return known
-    session.sagemaker.update_model_package(
-        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=reason[:1024]
-    )
+    decide(arn, "Approved", reason, session)
     return Approval.APPROVED
+
+
+def reopen(arn: str, decision: int, session: TargetSession) -> None:
+    """Let a version that an earlier decision has withdrawn wait again; any other stays as it is."""
+    known = describe(arn, session)
+    by = promotion.withdrawn_by(known.approval_description)
+    if known.approval is Approval.REJECTED and by is not None and by < decision:
+        decide(arn, "PendingManualApproval", f"Approved once more: decision {decision}", session)
+
+
+def decide(
+    arn: str, status: "ModelApprovalStatusType", reason: str, session: TargetSession
+) -> None:
+    """Say a word in the target's registry."""
+    session.sagemaker.update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=reason[:1024]
+    )
 
 
 def store_manifest(made: ResolvedManifest, session: TargetSession) -> None:
