@@ -134,7 +134,7 @@ def check_deployable(
 def answer(ruling: Ruling, approval: str, found_digest: str) -> Received:
     """How the version stands after a ruling was carried out."""
     return Received(
-        approval=APPROVED if ruling is Ruling.APPROVE else approval,
+        approval=_AFTER.get(ruling, approval),
         found_digest=found_digest,
         is_taken_back=ruling is Ruling.TAKE_BACK,
         is_withdrawn=ruling is Ruling.REJECT,
