@@ -12,6 +12,7 @@ from localaws import (
     iam_assume,
     iam_identity,
     iam_requests,
+    iam_simulation,
     iam_stored,
     iam_stored_policies,
     iam_sts,
@@ -48,7 +49,10 @@ def install(context: Context) -> None:
 def serve(
     request: WireRequest, principal: Principal
 ) -> tuple[int, list[tuple[str, str]], bytes] | None:
-    """Answer the operations of STS, which live here and not in moto; None for all others."""
+    """Answer what lives here and not in moto: STS, and the simulation; None for all others."""
+    if (request.service.name, request.operation) == ("iam", iam_simulation.OPERATION):
+        authorize(request, principal)
+        return iam_simulation.answer(request.parameters)
     if request.service.name != "sts":
         return None
     return iam_sts.answer(request, principal, assume_role)

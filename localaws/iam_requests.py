@@ -116,6 +116,8 @@ def _kms(operation: str, parameters: Parameters, place: Place) -> list[str]:
 
 def _iam(operation: str, parameters: Parameters, place: Place) -> list[str]:
     prefix = f"arn:aws:iam::{place.account}:"
+    if "PolicySourceArn" in parameters:
+        return [str(parameters["PolicySourceArn"])]
     if "RoleName" in parameters and "InstanceProfileName" not in parameters:
         return [_role_arn(str(parameters["RoleName"]), parameters, place)]
     if "PolicyArn" in parameters and "UserName" not in parameters:
@@ -159,7 +161,14 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
     return [group, group.replace(":model-package-group/", ":model-package/") + "/*"]
 
 
+def _ecr(_operation: str, parameters: Parameters, place: Place) -> list[str]:
+    """A repository is in the registry of the caller's account, unless another one is named."""
+    registry = str(parameters.get("registryId") or place.account)
+    return [f"arn:aws:ecr:{place.region}:{registry}:repository/{parameters['repositoryName']}"]
+
+
 _SPECIAL: Mapping[str, Special] = {
+    "ecr": _ecr,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,

@@ -147,6 +147,14 @@ SECRETS: Mapping[str, str] = {
     "secret:{Name}-??????": "CreateSecret",
 }
 
+QUOTAS: Mapping[str, str] = {
+    "{ServiceCode}/{QuotaCode}": "RequestServiceQuotaIncrease",
+}
+
+CONNECTIONS: Mapping[str, str] = {
+    "{ConnectionArn}": "GetConnection DeleteConnection UseConnection",
+}
+
 CLOUDWATCH: Mapping[str, str] = {
     "alarm:{AlarmName}": "PutMetricAlarm SetAlarmState DescribeAlarmHistory",
     "arn:aws:cloudwatch::{account}:dashboard/{DashboardName}": "PutDashboard GetDashboard",
@@ -162,6 +170,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "ssm": SSM,
     "logs": LOGS,
     "secretsmanager": SECRETS,
+    "servicequotas": QUOTAS,
+    "codestar-connections": CONNECTIONS,
     "cloudwatch": CLOUDWATCH,
 }
 

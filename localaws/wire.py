@@ -54,6 +54,9 @@ SERVICES: Mapping[str, Service] = {
         ("codepipeline", "codepipeline", "codepipeline", JSON),
         ("monitoring", "cloudwatch", "cloudwatch", JSON),
         ("application-autoscaling", "application-autoscaling", "applicationautoscaling", JSON),
+        ("servicequotas", "servicequotas", "servicequotas", JSON),
+        ("codestar-connections", "codestar-connections", "codestarconnections", JSON),
+        ("ecr", "ecr", "ecr", JSON),
     )
 }
 """Key: the service name in the signature's credential scope."""
