@@ -61,12 +61,17 @@ class Surroundings:
 
 def read(path: Path) -> dict[str, Any]:
     """The template at `path` as plain data; raises TemplateInvalid when it is no template."""
+    return parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse(text: str, where: str) -> dict[str, Any]:
+    """A template's text as plain data; `where` names it in what TemplateInvalid says."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader
+        document = yaml.load(text, Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise invalid("", f"{path} is not YAML: {error}") from error
+        raise invalid("", f"{where} is not YAML: {error}") from error
     if not isinstance(document, dict) or not document.get("Resources"):
-        raise invalid("", f"{path} has no Resources")
+        raise invalid("", f"{where} has no Resources")
     unknown = sorted(set(document) - _SECTIONS)
     if unknown:
         raise invalid(f"/{unknown[0]}", f"section {unknown[0]} is not supported")
