@@ -34,13 +34,21 @@ def roles(patient: Patient) -> Iterator[Finding]:
 
 
 def _live(patient: Patient, role: Resource) -> Mapping[str, Any] | None:
+    """The role as IAM has it; None when it is not there."""
+    key = f"role {role.name}"
+    if key not in patient.memo:
+        patient.memo[key] = _read_role(patient, role.name)
+    found: Mapping[str, Any] | None = patient.memo[key]
+    return found
+
+
+def _read_role(patient: Patient, name: str) -> Any:
     try:
-        found: Mapping[str, Any] = patient.client("iam").get_role(RoleName=role.name)["Role"]
+        return patient.client("iam").get_role(RoleName=name)["Role"]
     except ClientError as fault:
         if error_code(fault) == "NoSuchEntity":
             return None
         raise
-    return found
 
 
 def _trust(role: Resource, live: Mapping[str, Any]) -> Iterator[str]:

@@ -105,6 +105,8 @@ _SAMPLES = (
 
 
 def _fitting(rule: Mapping[str, Any]) -> str:
+    if rule.get("Type") == "Number":
+        return str(rule.get("MinValue", 1))
     pattern = str(rule.get("AllowedPattern", ".*"))
     return next((one for one in _SAMPLES if re.fullmatch(pattern, one)), "x")
 

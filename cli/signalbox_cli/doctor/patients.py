@@ -60,6 +60,8 @@ class Patient:
     workloads: tuple[Path, ...] = ()
     quotas: Mapping[str, float] = field(default_factory=dict)
     """What the environment's own settings ask for, by the quota's name."""
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What more than one check reads, read once."""
 
     def client(self, service: str) -> Any:
         """The client of a service."""

@@ -53,7 +53,7 @@ def statements(document: str | Document | None) -> list[Statement]:
     """The statements of a document, each in one spelling."""
     found = parsed(document)["Statement"]
     every = found if isinstance(found, list) else [found]
-    return [_statement(one, f"statement {number}") for number, one in enumerate(every, 1)]
+    return [_statement(one, f"number {number}") for number, one in enumerate(every, 1)]
 
 
 def _statement(raw: Document, place: str) -> Statement:

@@ -56,7 +56,7 @@ def _question(role_arn: str, number: int, statement: Mapping[str, Any]) -> Itera
     actions = tuple(one for one in _texts(statement.get("Action")) if "*" not in one)
     resources = tuple(concrete(one) for one in _texts(statement.get("Resource")))
     if actions and resources:
-        sid = str(statement.get("Sid") or f"statement {number}")
+        sid = str(statement.get("Sid") or f"number {number}")
         context = tuple(_context(statement.get("Condition", {})))
         yield Question(role_arn, sid, actions, resources, context)
 
