@@ -86,11 +86,15 @@ def by_workload(bills: list[RunBill]) -> list[Item]:
 
 def endpoints(target: Target) -> Iterator[Item]:
     """Each endpoint of the environment, if it serves a month as it does now."""
+    return (endpoint(target, name) for name in endpoint_names(target))
+
+
+def endpoint(target: Target, name: str) -> Item:
+    """One endpoint, if it serves a month as it does now."""
     client = target.client("sagemaker")
-    for name in endpoint_names(target):
-        found = client.describe_endpoint(EndpointName=name)
-        config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
-        yield _endpoint(name, found, config)
+    found = client.describe_endpoint(EndpointName=name)
+    config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
+    return _endpoint(name, found, config)
 
 
 def _endpoint(name: str, found: dict[str, Any], config: dict[str, Any]) -> Item:
