@@ -1,13 +1,14 @@
 """The doctor reads templates where there is no AWS: each fault in one is found, and only it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from signalbox_cli.doctor.findings import examine
-from signalbox_cli.doctor.offline import CHECKS, sheets
+from signalbox_cli.doctor.offline import CHECKS, read_folder
 from tests.cli.conftest import ROOT, Answer
 
 Run = Callable[..., Answer]
@@ -52,7 +53,7 @@ Resources:
 
 def found_in(folder: Path, text: str) -> dict[str, list[str]]:
     (folder / "template.yaml").write_text(text)
-    results = examine(CHECKS, sheets(folder))
+    results = examine(CHECKS, read_folder(folder))
     return {r.check: [f.what for f in r.findings] for r in results if r.findings}
 
 
@@ -139,3 +140,32 @@ def test_faults_are_told_with_what_to_do_and_the_exit_code_is_1(
     assert "template.yaml Group: its logs are kept for ever" in answer.stdout
     assert "→ give it RetentionInDays" in answer.stdout
     assert answer.stderr.strip().endswith("signalbox: 1 fault")
+
+
+def test_settings_that_cannot_be_read_are_named_with_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "delivery" / "environments"
+    shutil.copytree(ROOT / "delivery" / "environments", folder)
+    text = (folder / "prod.toml").read_text()
+    (folder / "prod.toml").write_text(text.replace('account = "345678901234"', 'account = "3456"'))
+
+    found = found_in(tmp_path, SOUND)
+
+    assert list(found) == ["settings"]
+    assert "prod.toml: account" in found["settings"][0]
+
+
+def test_every_part_of_a_template_is_expanded(tmp_path: Path) -> None:
+    """account.yaml makes other resources for each part: a fault in any is found, and told once."""
+    shutil.copytree(ROOT / "delivery" / "environments", tmp_path / "delivery" / "environments")
+    text = (ROOT / "delivery" / "account.yaml").read_text()
+    start = text.index("\n  DeliveryRole:")
+    first = text.index("- cloudformation:", start)
+    broken = f"{text[:first]}- s3:*\n                  {text[first:]}"
+    (tmp_path / "delivery" / "account.yaml").write_text(broken)
+
+    (result,) = [r for r in examine(CHECKS, read_folder(tmp_path)) if r.findings]
+
+    assert result.check == "wildcards"
+    assert [finding.subject for finding in result.findings] == [
+        "delivery/account.yaml DeliveryRole"
+    ]

@@ -83,11 +83,11 @@ def _of_folder(
 
 def _standing() -> list[Item]:
     """What the templates in this folder cost a month; none where there are none."""
-    from signalbox_cli.doctor.offline import sheets
+    from signalbox_cli.doctor.offline import read_folder
     from signalbox_cli.errors import NotFoundError
 
     try:
-        control_plane = sheets(Path.cwd())[0]
+        control_plane = read_folder(Path.cwd()).sheets[0]
     except NotFoundError:
         return []
     return prices.standing(control_plane.resources.values())

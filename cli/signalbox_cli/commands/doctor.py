@@ -74,7 +74,7 @@ def doctor_command(
 
     if offline:
         looks = _chosen(only, templates.CHECKS)
-        _tell(session.output, examine(looks, templates.sheets(Path.cwd())))
+        _tell(session.output, examine(looks, templates.read_folder(Path.cwd())))
         return
     checks = _chosen(only, CHECKS)
     _tell(session.output, examine(checks, _patient(session, stacks, workloads)))
@@ -95,7 +95,18 @@ def _patient(session: Session, stacks: tuple[str, ...], workloads: tuple[Path, .
     names = stacks or (target.prefix,)
     session.output.note(f"[dim]looking at {', '.join(names)} in {target.describe()}[/dim]")
     found = workloads or tuple(p.parent for p in sorted(Path("workloads").glob("*/manifest.json")))
-    return Patient(target, tuple(read_stack(target, name) for name in names), found)
+    stacks_there = tuple(read_stack(target, name) for name in names)
+    return Patient(target, stacks_there, found, _wanted_quotas(target.environment))
+
+
+def _wanted_quotas(environment: str) -> dict[str, float]:
+    """What the environment's settings ask of SageMaker, where there are settings in this folder."""
+    from delivery import settings
+
+    folder = Path("delivery") / "environments"
+    if not folder.is_dir():
+        return {}
+    return dict(settings.load(folder).environments[environment].quotas.get("sagemaker", {}))
 
 
 def _tell(output: Output, results: "Iterable[Result]") -> None:

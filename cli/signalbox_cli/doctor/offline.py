@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from delivery import settings as delivery_settings
+from delivery.model import Settings
+from delivery.toml_reading import SettingsError
 from localaws.deployer import template, transform
 from localaws.deployer.errors import TemplateInvalid
 from localaws.deployer.template import Surroundings
@@ -31,7 +34,7 @@ _RUNTIMES = ("python3.13", "python3.14")
 
 @dataclass(frozen=True)
 class Sheet:
-    """One template, expanded with its default parameters."""
+    """One template, expanded with the parameters of one of its stacks."""
 
     path: str
     document: Mapping[str, Any]
@@ -43,12 +46,26 @@ class Sheet:
         return (one for one in self.resources.values() if one.type_name in type_names)
 
 
-Sheets = tuple[Sheet, ...]
+@dataclass(frozen=True)
+class Folder:
+    """The templates of a folder, and what is wrong with its settings."""
+
+    sheets: tuple[Sheet, ...]
+    settings_problem: str = ""
 
 
-def sheets(folder: Path) -> Sheets:
+def read_folder(folder: Path) -> Folder:
     """All templates of a folder; raises NotFoundError when there is none."""
-    return tuple(read(path, folder) for path in _templates(folder))
+    paths = _templates(folder)
+    settings, problem = _settings(folder)
+    return Folder(
+        tuple(
+            _read(path, folder, given)
+            for path in paths
+            for given in _given(path.relative_to(folder).as_posix(), settings)
+        ),
+        problem,
+    )
 
 
 def _templates(folder: Path) -> list[Path]:
@@ -65,12 +82,35 @@ def _templates(folder: Path) -> list[Path]:
     return found
 
 
-def read(path: Path, folder: Path) -> Sheet:
-    """A template expanded with placeholders for what has no default; what fails is kept as text."""
+def _settings(folder: Path) -> tuple[Settings | None, str]:
+    """The folder's own settings; without any, templates are expanded with placeholders."""
+    place = folder / "delivery" / "environments"
+    if not place.is_dir():
+        return None, ""
+    try:
+        return delivery_settings.load(place), ""
+    except SettingsError as fault:
+        return None, str(fault)
+
+
+def _given(name: str, settings: Settings | None) -> list[Mapping[str, str]]:
+    """The parameters that a template is deployed with, one set for each of its stacks."""
+    if settings is None:
+        return [{}]
+    if name == "template.yaml":
+        told = {"NotificationEmail": "you@example.org", "WebhookKind": "generic"}
+        own = [environment.parameters for environment in settings.environments.values()]
+        return [*own, {**told, **own[0]}]
+    stacks = delivery_settings.deployments(settings)
+    return [one.parameters for one in stacks if one.template == name] or [{}]
+
+
+def _read(path: Path, folder: Path, wanted: Mapping[str, str]) -> Sheet:
+    """A template expanded with parameters; what is not given and has no default is made up."""
     name = path.relative_to(folder).as_posix()
     try:
         source = template.read(path)
-        given = _placeholders(source)
+        given = {**_placeholders(source), **wanted}
         values = template.parameters(source, given)
         document = transform.expanded(
             _without_local_paths(source), values, region=_REGION, cache=folder / _CACHE
@@ -265,12 +305,20 @@ def _outdated(sheet: Sheet) -> Iterator[Finding]:
             )
 
 
-def _each(look: Callable[[Sheet], Iterator[Finding]]) -> Callable[[Sheets], Iterator[Finding]]:
-    """The same look at every template."""
-    return lambda every: (finding for sheet in every for finding in look(sheet))
+def _set(folder: Folder) -> Iterator[Finding]:
+    if folder.settings_problem:
+        yield Finding("delivery/environments", folder.settings_problem, "correct the file")
+
+
+def _each(look: Callable[[Sheet], Iterator[Finding]]) -> Callable[[Folder], Iterator[Finding]]:
+    """The same look at every template; what is wrong for several environments is told once."""
+    return lambda folder: iter(
+        dict.fromkeys(finding for sheet in folder.sheets for finding in look(sheet))
+    )
 
 
 CHECKS = (
+    Check("settings", "delivery/environments can be read", _set),
     Check("expands", "templates expand and their parameters fit", _each(_expands)),
     Check("limits", "policies and templates are within AWS's size limits", _each(_limits)),
     Check("wildcards", "no role is granted an action by a wildcard", _each(_wildcards)),
