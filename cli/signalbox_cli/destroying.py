@@ -189,13 +189,17 @@ def remove_registry(target: Target, doomed: Doomed) -> Iterator[str]:
 
 def empty_buckets(target: Target, doomed: Doomed) -> Iterator[str]:
     """Delete all versions of all objects in the environment's buckets; say how many."""
-    client = target.client("s3")
     for bucket in doomed.buckets:
-        deleted = 0
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            deleted += _delete(client, bucket, entries)
-        yield f"{deleted} object versions in {bucket}"
+        yield f"{delete_versions(target, bucket)} object versions in {bucket}"
+
+
+def delete_versions(target: Target, bucket: str) -> int:
+    """Delete all versions of all objects in a bucket, and say how many there were."""
+    client, deleted = target.client("s3"), 0
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        deleted += _delete(client, bucket, entries)
+    return deleted
 
 
 def _delete(client: Any, bucket: str, entries: list[dict[str, Any]]) -> int:
