@@ -29,13 +29,17 @@ MODULES = (
     "localaws.sagemaker_api",
     "localaws.endpoints",
     "localaws.pipelines",
+    "localaws.stacks",
     "localaws.service_quotas",
     "localaws.connections",
     "localaws.container_registry",
 )
 """Parts in the order they are installed; they are shut down in the reverse order."""
 
-_OWN = {"applicationautoscaling", "codestarconnections", "ecr", "servicequotas"}
+_OWN = {
+    *("applicationautoscaling", "cloudformation", "codestarconnections", "ecr"),
+    "servicequotas",
+}
 """Backends of which nothing is left to moto."""
 
 __all__ = ["MODULES", "Config", "LaptopServer"]
