@@ -105,7 +105,10 @@ def _endpoint(name: str, found: dict[str, Any], config: dict[str, Any]) -> Item:
         for variant in found.get(kind, [])
     }
     running = [
-        (live.get(variant["VariantName"], 1), variant["InstanceType"])
+        (
+            live.get(variant["VariantName"]) or variant.get("InitialInstanceCount", 1),
+            variant["InstanceType"],
+        )
         for kind in kinds
         for variant in config.get(kind, [])
         if "InstanceType" in variant

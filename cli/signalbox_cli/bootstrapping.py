@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from delivery.model import Deployment, Settings
 from delivery.settings import deployments
 from signalbox_cli import stack_changes
@@ -131,7 +133,14 @@ class Bootstrap:
             deployment.capabilities,
             {"app": self.settings.app, "part": deployment.name.partition("/")[0]},
         )
-        return stack_changes.prepare(self.target(deployment), wanted)
+        try:
+            return stack_changes.prepare(self.target(deployment), wanted)
+        except ClientError as fault:
+            answer = fault.response["Error"]
+            raise CommandError(
+                f"{deployment.name} ({deployment.stack_name} in {deployment.place.account}): AWS "
+                f"refused {fault.operation_name}: {answer['Code']}: {answer.get('Message', '')}"
+            ) from None
 
     def _parameters(self, deployment: Deployment) -> tuple[tuple[str, ...], dict[str, str]]:
         """Deployments whose outputs are missing, and the parameters as far as they are known."""

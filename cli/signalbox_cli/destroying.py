@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 from signalbox_cli.errors import CommandError, NotFoundError
-from signalbox_cli.leftovers import log_groups
+from signalbox_cli.leftovers import is_endpoint_of, is_group_of, log_groups
 from signalbox_cli.models import groups
 from signalbox_cli.runs import FINISHED
 from signalbox_cli.target import Target
@@ -50,8 +50,9 @@ class Doomed:
 def survey(target: Target) -> Doomed:
     """What there is of an environment, also of one whose stack is gone already."""
     run = re.compile(rf"{re.escape(target.prefix)}-(model|config|shadow)-{_OF_A_RUN}")
-    endpoints = tuple(_named(target, "list_endpoints", "Endpoints", "Endpoint"))
-    known_groups = tuple(groups(target))
+    named = _named(target, "list_endpoints", "Endpoints", "Endpoint")
+    endpoints = tuple(name for name in named if is_endpoint_of(target, name))
+    known_groups = tuple(name for name in groups(target) if is_group_of(target, name))
     configurations = _named(target, "list_endpoint_configs", "EndpointConfigs", "EndpointConfig")
     models = _named(target, "list_models", "Models", "Model")
     return Doomed(
@@ -246,5 +247,5 @@ def schedule_key_deletion(target: Target, key_arn: str) -> str:
     client = target.client("kms")
     state = client.describe_key(KeyId=key_arn)["KeyMetadata"]["KeyState"]
     if state != "PendingDeletion":
-        client.schedule_key_deletion(KeyId=key_arn, PendingWindowInDays=30)
+        client.schedule_key_deletion(KeyId=key_arn.rpartition("/")[2], PendingWindowInDays=30)
     return f"key {key_arn}, in 30 days"

@@ -152,7 +152,7 @@ def _endpoints(target: Target) -> Iterator[Leftover]:
         PaginationConfig={"MaxItems": _MOST_ENDPOINTS}
     )
     for name in (one["EndpointName"] for page in pages for one in page["Endpoints"]):
-        why = "by its name" if _is_ours(target, name) else _what_it_uses(target, name)
+        why = why_ours(target, name)
         if why:
             item = _price(target, name)
             yield Leftover(
@@ -162,6 +162,38 @@ def _endpoints(target: Target) -> Iterator[Leftover]:
                 item,
                 why,
             )
+
+
+def why_ours(target: Target, endpoint: str) -> str:
+    """Why an endpoint is of this environment; "" when it is not."""
+    if _is_ours(target, endpoint):
+        return "by its name"
+    return _what_it_uses(target, endpoint)
+
+
+def is_endpoint_of(target: Target, name: str) -> bool:
+    """Whether an endpoint called like this environment's is one: it may be of another app.
+
+    An app may be called signalbox-dev, and its prod is signalbox-dev-prod; and a workload of dev
+    may be called prod-forecast. What the endpoint runs tells them apart.
+    """
+    return bool(why_ours(target, name))
+
+
+def is_group_of(target: Target, name: str) -> bool:
+    """The same for a model package group, by where its newest version's model lies."""
+    if _is_ours(target, name):
+        return True
+    client = target.client("sagemaker")
+    newest = client.list_model_packages(
+        ModelPackageGroupName=name, SortBy="CreationTime", SortOrder="Descending", MaxResults=1
+    )["ModelPackageSummaryList"]
+    if not newest:
+        return False
+    found = client.describe_model_package(ModelPackageName=newest[0]["ModelPackageArn"])
+    containers = found.get("InferenceSpecification", {}).get("Containers", [])
+    buckets = (str(one.get("ModelDataUrl", "")).split("/")[2:3] for one in containers)
+    return any(_is_ours(target, bucket[0]) for bucket in buckets if bucket)
 
 
 def _what_it_uses(target: Target, name: str) -> str:
