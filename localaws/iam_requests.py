@@ -159,7 +159,17 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
     return [group, group.replace(":model-package-group/", ":model-package/") + "/*"]
 
 
+def _codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    """Builds are decided on their project; an id is `project:uuid`, maybe within an ARN."""
+    given = [str(each) for each in parameters.get("ids") or parameters.get("names") or ()]
+    if operation in ("StopBuild", "RetryBuild"):
+        given = [str(parameters.get("id", ""))]
+    names = (each.rpartition("/")[2].partition(":")[0] for each in given)
+    return [place.arn("codebuild", f"project/{name}") for name in dict.fromkeys(names)]
+
+
 _SPECIAL: Mapping[str, Special] = {
+    "codebuild": _codebuild,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,
