@@ -194,3 +194,6 @@ PASSED_ROLES: Mapping[str, tuple[str, ...]] = {
     "logs": ("roleArn",),
 }
 """Parameters by which a caller hands a role to a service, which takes iam:PassRole on that role."""
+
+ASSUMED_ROLES = frozenset({"pipeline.stages.actions.roleArn"})
+"""Those of them that may be of another account: they are assumed, not passed, then."""
