@@ -279,8 +279,8 @@ class Run:
         build.phases.append(Phase("COMPLETED"))
         build.ended = clock.now()
         build.status = next((end for end in ends if end in statuses), Status.SUCCEEDED)
-        build.finished.set()
         codebuild_events.state_changed(build)
+        build.finished.set()
 
 
 def _goes_on(name: str, rule: OnFailure | None) -> bool:

@@ -1,6 +1,5 @@
 """What the tests of CodeBuild share: a project with its role and bucket, and a way to wait."""
 
-import json
 import threading
 import uuid
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from localaws import codebuild, events
 from localaws.clients import developer_client
 from tests.localaws.account_world import REGION
+from tests.localaws.iam_roles import allow, document, trust
 from tests.localaws.pipeline_bench import ACCOUNT, PATIENCE_S
 
 IMAGE = "aws/codebuild/amazonlinux-aarch64-standard:3.0"
@@ -21,13 +21,8 @@ ENVIRONMENT = {
 def build_role(name: str, *statements: dict[str, Any], account: str = ACCOUNT) -> str:
     """A role that CodeBuild may assume and that may write the logs of its builds."""
     iam = developer_client("iam", account=account)
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": "codebuild.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-    }
-    document = {"Version": "2012-10-17", "Statement": [trust]}
-    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
+    trusted = trust({"Service": "codebuild.amazonaws.com"})
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusted)
     put_policy(name, *statements, logs(), account=account)
     return str(made["Role"]["Arn"])
 
@@ -37,13 +32,8 @@ def put_policy(role: str, *statements: dict[str, Any], account: str = ACCOUNT) -
     developer_client("iam", account=account).put_role_policy(
         RoleName=role,
         PolicyName="inline",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
+        PolicyDocument=document(*statements),
     )
-
-
-def allow(action: str | list[str], resource: str | list[str], **more: Any) -> dict[str, Any]:
-    """A statement."""
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
 def logs() -> dict[str, Any]:

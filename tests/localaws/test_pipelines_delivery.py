@@ -10,8 +10,8 @@ import pytest
 
 from localaws.clients import developer_client
 from localaws.server import LaptopServer
-from tests.localaws.account_world import STAGING
-from tests.localaws.build_bench import ENVIRONMENT, allow, build_role, logs, put_policy
+from tests.localaws.build_bench import ENVIRONMENT, build_role
+from tests.localaws.iam_roles import allow
 from tests.localaws.pipeline_bench import (
     ACCOUNT,
     REGION,
@@ -106,6 +106,7 @@ def test_a_build_gets_the_source_and_hands_on_its_artifact_and_variables(bench: 
     assert opened(bench, made) == {"seen.json": '{"from": "file"}'}
     assert done["Gate"]["input"]["resolvedConfiguration"]["CustomData"] == "good in.zip"
     assert told["initiator"] == f"codepipeline/{bench.name}"
-    assert told["resolvedSourceVersion"] == done["Source"]["output"]["executionResult"][
-        "externalExecutionId"
-    ]
+    assert (
+        told["resolvedSourceVersion"]
+        == done["Source"]["output"]["executionResult"]["externalExecutionId"]
+    )
