@@ -28,11 +28,12 @@ MODULES = (
     "localaws.machines",
     "localaws.sagemaker_api",
     "localaws.endpoints",
+    "localaws.codebuild",
     "localaws.pipelines",
 )
 """Parts in the order they are installed; they are shut down in the reverse order."""
 
-_OWN = {"applicationautoscaling"}
+_OWN = {"applicationautoscaling", "codebuild"}
 """Backends of which nothing is left to moto."""
 
 __all__ = ["MODULES", "Config", "LaptopServer"]

@@ -52,6 +52,7 @@ SERVICES: Mapping[str, Service] = {
         ("lambda", "lambda", "awslambda", REST_JSON),
         ("sagemaker", "sagemaker", "sagemaker", JSON),
         ("codepipeline", "codepipeline", "codepipeline", JSON),
+        ("codebuild", "codebuild", "codebuild", JSON),
         ("monitoring", "cloudwatch", "cloudwatch", JSON),
         ("application-autoscaling", "application-autoscaling", "applicationautoscaling", JSON),
     )
@@ -176,6 +177,7 @@ _TARGETS = {
     "states": "AWSStepFunctions",
     "sagemaker": "SageMaker",
     "codepipeline": "CodePipeline",
+    "codebuild": "CodeBuild",
     "events": "AWSEvents",
     "sqs": "AmazonSQS",
     "ssm": "AmazonSSM",
