@@ -4,6 +4,7 @@ from localaws.deployer.resources import (
     events,
     functions,
     iam,
+    identity_providers,
     kms,
     logs,
     messages,
@@ -17,7 +18,7 @@ from localaws.deployer.resources import (
 from localaws.deployer.resources.base import ResourceType
 
 _MODULES = (
-    *(events, functions, iam, kms, logs, messages, pipeline),
+    *(events, functions, iam, identity_providers, kms, logs, messages, pipeline),
     *(queues, s3, schedules, settings, states),
 )
 
