@@ -29,10 +29,11 @@ MODULES = (
     "localaws.sagemaker_api",
     "localaws.endpoints",
     "localaws.pipelines",
+    "localaws.stacks",
 )
 """Parts in the order they are installed; they are shut down in the reverse order."""
 
-_OWN = {"applicationautoscaling"}
+_OWN = {"applicationautoscaling", "cloudformation"}
 """Backends of which nothing is left to moto."""
 
 __all__ = ["MODULES", "Config", "LaptopServer"]

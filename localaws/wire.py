@@ -53,6 +53,7 @@ SERVICES: Mapping[str, Service] = {
         ("sagemaker", "sagemaker", "sagemaker", JSON),
         ("codepipeline", "codepipeline", "codepipeline", JSON),
         ("monitoring", "cloudwatch", "cloudwatch", JSON),
+        ("cloudformation", "cloudformation", "cloudformation", QUERY),
         ("application-autoscaling", "application-autoscaling", "applicationautoscaling", JSON),
     )
 }

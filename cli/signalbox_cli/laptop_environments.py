@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from delivery import settings
 from delivery.model import Settings
-from localaws.accounts import ACCOUNTS, BY_ENVIRONMENT
+from localaws.accounts import ACCOUNTS, BY_ENVIRONMENT, DELIVERY
 
-ENVIRONMENTS = tuple(BY_ENVIRONMENT)
+ENVIRONMENTS = tuple(name for name in BY_ENVIRONMENT if name not in DELIVERY)
 """In the order of promotion."""
 
 
