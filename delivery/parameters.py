@@ -161,7 +161,6 @@ def _accounts(settings: Settings) -> Iterator[Deployment]:
                     "EnvironmentName": environment.name,
                     "Repository": settings.repository.name,
                     "OidcProvider": "create" if first else "exists",
-                    "DataBucket": settings.data_bucket,
                 },
             )
 

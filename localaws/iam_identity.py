@@ -168,6 +168,12 @@ def authenticate(request: WireRequest) -> Principal:
     return credentials.principal
 
 
+def arn_of(key_id: str) -> str:
+    """The principal that an access key belongs to; "" for an unknown one."""
+    known = _known.get(key_id) or _iam_user_credentials(key_id)
+    return known.principal.arn if known is not None else ""
+
+
 def _unsigned(request: WireRequest) -> Principal:
     if request.service.name == "s3" or _brings_a_token(request):
         return ANONYMOUS

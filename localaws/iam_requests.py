@@ -32,7 +32,7 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
         return list(iam_requests_endpoints.invocation(request.parameters["EndpointName"], place))
     found = list(_direct(request, place))
     found += _tagging(request, found)
-    found += _passed_roles(request, found)
+    found += _passed_roles(request, found, place)
     found += _layers(request)
     found += _versions(request)
     found += _keys(request, place)
@@ -170,8 +170,18 @@ def _cloudformation(operation: str, parameters: Parameters, place: Place) -> lis
     return [stack_names.stack_arn(place, asked)] if asked else []
 
 
+def _codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    """Builds are decided on their project; an id is `project:uuid`, maybe within an ARN."""
+    given = [str(each) for each in parameters.get("ids") or parameters.get("names") or ()]
+    if operation in ("StopBuild", "RetryBuild"):
+        given = [str(parameters.get("id", ""))]
+    names = (each.rpartition("/")[2].partition(":")[0] for each in given)
+    return [place.arn("codebuild", f"project/{name}") for name in dict.fromkeys(names)]
+
+
 _SPECIAL: Mapping[str, Special] = {
     "cloudformation": _cloudformation,
+    "codebuild": _codebuild,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,
@@ -270,12 +280,20 @@ def _versions(request: WireRequest) -> list[Requirement]:
     return [Requirement("sagemaker:CreateModel", version) for version in versions]
 
 
-def _passed_roles(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:
+def _passed_roles(
+    request: WireRequest, direct: list[Requirement], place: Place
+) -> list[Requirement]:
     service = request.service.name
     if not request.operation.startswith(_PASSING) and service != "cloudformation":
         return []
     paths = iam_tables.PASSED_ROLES.get(service, ())
-    roles = [role for path in paths for role in reach(request.parameters, path)]
+    roles = [
+        role
+        for path in paths
+        for role in reach(request.parameters, path)
+        # A role of another account cannot be passed: the pipeline's own role assumes it.
+        if path not in iam_tables.ASSUMED_ROLES or f"::{place.account}:" in role
+    ]
     context = {
         "iam:passedtoservice": (f"{service}.amazonaws.com",),
         "iam:associatedresourcearn": tuple(r.resource for r in direct[:1]),

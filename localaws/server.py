@@ -28,12 +28,13 @@ MODULES = (
     "localaws.machines",
     "localaws.sagemaker_api",
     "localaws.endpoints",
+    "localaws.codebuild",
     "localaws.pipelines",
     "localaws.stacks",
 )
 """Parts in the order they are installed; they are shut down in the reverse order."""
 
-_OWN = {"applicationautoscaling", "cloudformation"}
+_OWN = {"applicationautoscaling", "cloudformation", "codebuild"}
 """Backends of which nothing is left to moto."""
 
 __all__ = ["MODULES", "Config", "LaptopServer"]
