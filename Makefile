@@ -17,7 +17,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(CURDIR)/$(VENV)/bin/uv pip compi
 ARCHITECTURE ?= arm64
 
 .PHONY: help demo demo-promotion test check up bench build docs lock clean tools-asl tools-sam
-.PHONY: package preview deploy acceptance-train acceptance-infer promote-tag promotable
+.PHONY: package bundle preview deploy acceptance-train acceptance-infer promote-tag promotable
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @ 2>/dev/null \
@@ -86,6 +86,10 @@ preview: .venv/.laptop ## ENV=x: what the package would change, by a change set 
 deploy: .venv/.laptop ## ENV=x: apply the package, and wait; a failing update leaves what was
 	$(HAS_ENV)
 	@$(RUN) $(ROLE) $(PY) -m delivery.change_sets deploy $(ENV) $(IN_REGION) $(DEPLOY)
+
+bundle: .venv/.laptop ## packages and previews of all environments that the delivery pipeline deploys to
+	@[ "$(SIGNALBOX_PACKAGER)" = laptop ] || $(MAKE) build
+	@$(RUN) $(PY) -m delivery.bundle
 
 acceptance-train: .venv/.laptop ## ENV=x: train WORKLOAD there as anybody would, approve the version
 	$(HAS_ENV)

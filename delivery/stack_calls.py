@@ -73,7 +73,7 @@ def create(stack: Stack, name: str, package: Package) -> list[Change] | None:
         StackName=stack.name,
         ChangeSetName=name,
         ChangeSetType=kind,
-        TemplateURL=_upload(stack, package.template),
+        TemplateURL=_upload(stack, package.template, "templates" if stack.role_arn else "previews"),
         Parameters=[
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in package.parameters.items()
@@ -117,10 +117,13 @@ def _status(stack: Stack) -> str:
     return str(found[0]["StackStatus"])
 
 
-def _upload(stack: Stack, template: bytes) -> str:
-    """The URL of the template: larger than the 51,200 bytes that a request may hold."""
+def _upload(stack: Stack, template: bytes, folder: str) -> str:
+    """The URL of the template: larger than the 51,200 bytes that a request may hold.
+
+    What is only looked at lies apart from what is deployed: who previews may write there only.
+    """
     account = stack.client("sts").get_caller_identity()["Account"]
-    key = f"packages/{account}/templates/{hashlib.sha256(template).hexdigest()}.yaml"
+    key = f"packages/{account}/{folder}/{hashlib.sha256(template).hexdigest()}.yaml"
     s3 = stack.client("s3")
     try:
         s3.put_object(Bucket=stack.bucket, Key=key, Body=template)
