@@ -34,7 +34,7 @@ def command(bucket: str, prefix: str, region: str, packager: str) -> list[str]:
     if packager == "laptop":
         program, template = [sys.executable, "-m", "localaws.package"], Path("template.yaml")
     elif packager in ("", "sam"):
-        program, template = [str(SAM), "package", "--no-progressbar"], BUILT
+        program, template = [str(SAM), "package", "--no-progressbar", "--region", region], BUILT
         _check_built()
     else:
         raise PackageError(f'{PACKAGER} is {packager!r}; it is "sam" (or empty) or "laptop"')
@@ -44,7 +44,6 @@ def command(bucket: str, prefix: str, region: str, packager: str) -> list[str]:
         *("--s3-bucket", bucket),
         *("--s3-prefix", prefix),
         *("--output-template-file", str(PACKAGED)),
-        *("--region", region),
     ]
 
 
@@ -71,7 +70,8 @@ def package(environment: str, region: str = "") -> None:
     bucket, prefix = found.artifact_bucket_in(where), f"packages/{account}"
     run = command(bucket, prefix, where, os.environ.get(PACKAGER, ""))
     OUTPUT.mkdir(exist_ok=True)
-    if subprocess.run(run, check=False).returncode != 0:
+    variables = {**os.environ, "AWS_DEFAULT_REGION": where}
+    if subprocess.run(run, env=variables, check=False).returncode != 0:
         raise PackageError(f"nothing was packaged to s3://{bucket}/{prefix}/")
     CONFIGURATION.write_text(
         settings.template_configuration(found, environment, where), encoding="utf-8"

@@ -45,6 +45,7 @@ def _direct(request: WireRequest, place: Place) -> Iterator[Requirement]:
     action = f"{service}:{operation}"
     action = iam_tables.ACTION_NAMES.get(action, action)
     context = tag_context(tags_of(request.parameters)) | _own_keys(action, request)
+    context |= _kept_boundary(action, request.parameters, place)
     for resource in _resources(service, operation, request.parameters, place):
         yield Requirement(action, resource, context)
 
@@ -121,6 +122,10 @@ def _iam(operation: str, parameters: Parameters, place: Place) -> list[str]:
         return [_role_arn(str(parameters["RoleName"]), parameters, place)]
     if "PolicyArn" in parameters and "UserName" not in parameters:
         return [str(parameters["PolicyArn"])]
+    provider = str(parameters.get("OpenIDConnectProviderArn", ""))
+    if provider or operation == "CreateOpenIDConnectProvider":
+        host = str(parameters.get("Url", "")).removeprefix("https://")
+        return [provider or f"{prefix}oidc-provider/{host}"]
     path = str(parameters.get("Path", "/"))
     for name, kind in (("PolicyName", "policy"), ("UserName", "user"), ("GroupName", "group")):
         if name in parameters and (kind != "policy" or operation == "CreatePolicy"):
@@ -244,6 +249,26 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
         "application-autoscaling:service-namespace": "ServiceNamespace"
     },
 }
+
+
+_OF_A_ROLE_WITH_BOUNDARY = frozenset(
+    {
+        "iam:PutRolePolicy",
+        "iam:DeleteRolePolicy",
+        "iam:AttachRolePolicy",
+        "iam:DetachRolePolicy",
+        "iam:DeleteRolePermissionsBoundary",
+    }
+)
+
+
+def _kept_boundary(action: str, parameters: Parameters, place: Place) -> dict[str, tuple[str, ...]]:
+    """iam:PermissionsBoundary of a change to a role is the boundary that the role has."""
+    if action not in _OF_A_ROLE_WITH_BOUNDARY:
+        return {}
+    role = moto_seams_iam.find_role(place.account, str(parameters.get("RoleName", "")))
+    boundary = role.permissions_boundary_arn if role is not None else None
+    return {"iam:permissionsboundary": (boundary,)} if boundary else {}
 
 
 def _tagging(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:

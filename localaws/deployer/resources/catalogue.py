@@ -5,6 +5,7 @@ from localaws.deployer.resources import (
     events,
     functions,
     iam,
+    identity_providers,
     kms,
     logs,
     messages,
@@ -18,7 +19,7 @@ from localaws.deployer.resources import (
 from localaws.deployer.resources.base import ResourceType
 
 _MODULES = (
-    *(builds, events, functions, iam, kms, logs, messages, pipeline),
+    *(builds, events, functions, iam, identity_providers, kms, logs, messages, pipeline),
     *(queues, s3, schedules, settings, states),
 )
 
