@@ -165,15 +165,6 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
     return [group, group.replace(":model-package-group/", ":model-package/") + "/*"]
 
 
-def _codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """Builds are decided on their project; an id is `project:uuid`, maybe within an ARN."""
-    given = [str(each) for each in parameters.get("ids") or parameters.get("names") or ()]
-    if operation in ("StopBuild", "RetryBuild"):
-        given = [str(parameters.get("id", ""))]
-    names = (each.rpartition("/")[2].partition(":")[0] for each in given)
-    return [place.arn("codebuild", f"project/{name}") for name in dict.fromkeys(names)]
-
-
 def _cloudformation(operation: str, parameters: Parameters, place: Place) -> list[str]:
     """Everything is decided on the stack, also what is done to its change sets."""
     if operation in ("ListStacks", "ListExports", "ListImports", "ValidateTemplate"):
@@ -182,6 +173,15 @@ def _cloudformation(operation: str, parameters: Parameters, place: Place) -> lis
     change_set = str(parameters.get("ChangeSetName", ""))
     asked = name or change_set
     return [stack_names.stack_arn(place, asked)] if asked else []
+
+
+def _codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    """Builds are decided on their project; an id is `project:uuid`, maybe within an ARN."""
+    given = [str(each) for each in parameters.get("ids") or parameters.get("names") or ()]
+    if operation in ("StopBuild", "RetryBuild"):
+        given = [str(parameters.get("id", ""))]
+    names = (each.rpartition("/")[2].partition(":")[0] for each in given)
+    return [place.arn("codebuild", f"project/{name}") for name in dict.fromkeys(names)]
 
 
 _SPECIAL: Mapping[str, Special] = {

@@ -54,6 +54,12 @@ def find_role(account: str, name: str) -> StoredRole | None:
     return next((role for role in roles(account) if role.name == name), None)
 
 
+def find_oidc_provider(account: str, name: str) -> Any:
+    """The OpenID Connect provider of an account by host and path (`url` without https://)."""
+    providers = iam_store(account).open_id_providers.values()
+    return next((one for one in providers if one.url == name), None)
+
+
 def find_access_key(key_id: str) -> tuple[str, dict[str, Any], str] | None:
     """Account, user (name, arn, id, tags) and secret of an active access key of an IAM user."""
     for account in iam_accounts():
