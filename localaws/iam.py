@@ -55,7 +55,7 @@ def serve(
         return iam_simulation.answer(request.parameters)
     if request.service.name != "sts":
         return None
-    return iam_sts.answer(request, principal, assume_role)
+    return iam_sts.answer(request, principal, assume_role, iam_assume.assume_role_with_web_identity)
 
 
 def authorize(request: WireRequest, principal: Principal) -> str:

@@ -32,7 +32,7 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
         return list(iam_requests_endpoints.invocation(request.parameters["EndpointName"], place))
     found = list(_direct(request, place))
     found += _tagging(request, found)
-    found += _passed_roles(request, found)
+    found += _passed_roles(request, found, place)
     found += _layers(request)
     found += _versions(request)
     found += _keys(request, place)
@@ -45,6 +45,7 @@ def _direct(request: WireRequest, place: Place) -> Iterator[Requirement]:
     action = f"{service}:{operation}"
     action = iam_tables.ACTION_NAMES.get(action, action)
     context = tag_context(tags_of(request.parameters)) | _own_keys(action, request)
+    context |= _kept_boundary(action, request.parameters, place)
     for resource in _resources(service, operation, request.parameters, place):
         yield Requirement(action, resource, context)
 
@@ -123,6 +124,10 @@ def _iam(operation: str, parameters: Parameters, place: Place) -> list[str]:
         return [_role_arn(str(parameters["RoleName"]), parameters, place)]
     if "PolicyArn" in parameters and "UserName" not in parameters:
         return [str(parameters["PolicyArn"])]
+    provider = str(parameters.get("OpenIDConnectProviderArn", ""))
+    if provider or operation == "CreateOpenIDConnectProvider":
+        host = str(parameters.get("Url", "")).removeprefix("https://")
+        return [provider or f"{prefix}oidc-provider/{host}"]
     path = str(parameters.get("Path", "/"))
     for name, kind in (("PolicyName", "policy"), ("UserName", "user"), ("GroupName", "group")):
         if name in parameters and (kind != "policy" or operation == "CreatePolicy"):
@@ -178,8 +183,18 @@ def _cloudformation(operation: str, parameters: Parameters, place: Place) -> lis
     return [stack_names.stack_arn(place, asked)] if asked else []
 
 
+def _codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    """Builds are decided on their project; an id is `project:uuid`, maybe within an ARN."""
+    given = [str(each) for each in parameters.get("ids") or parameters.get("names") or ()]
+    if operation in ("StopBuild", "RetryBuild"):
+        given = [str(parameters.get("id", ""))]
+    names = (each.rpartition("/")[2].partition(":")[0] for each in given)
+    return [place.arn("codebuild", f"project/{name}") for name in dict.fromkeys(names)]
+
+
 _SPECIAL: Mapping[str, Special] = {
     "cloudformation": _cloudformation,
+    "codebuild": _codebuild,
     "ecr": _ecr,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
@@ -245,6 +260,26 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+_OF_A_ROLE_WITH_BOUNDARY = frozenset(
+    {
+        "iam:PutRolePolicy",
+        "iam:DeleteRolePolicy",
+        "iam:AttachRolePolicy",
+        "iam:DetachRolePolicy",
+        "iam:DeleteRolePermissionsBoundary",
+    }
+)
+
+
+def _kept_boundary(action: str, parameters: Parameters, place: Place) -> dict[str, tuple[str, ...]]:
+    """iam:PermissionsBoundary of a change to a role is the boundary that the role has."""
+    if action not in _OF_A_ROLE_WITH_BOUNDARY:
+        return {}
+    role = moto_seams_iam.find_role(place.account, str(parameters.get("RoleName", "")))
+    boundary = role.permissions_boundary_arn if role is not None else None
+    return {"iam:permissionsboundary": (boundary,)} if boundary else {}
+
+
 def _tagging(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:
     """SageMaker asks for AddTags as well when something is created with tags."""
     if request.service.name != "sagemaker" or not request.operation.startswith("Create"):
@@ -279,12 +314,20 @@ def _versions(request: WireRequest) -> list[Requirement]:
     return [Requirement("sagemaker:CreateModel", version) for version in versions]
 
 
-def _passed_roles(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:
+def _passed_roles(
+    request: WireRequest, direct: list[Requirement], place: Place
+) -> list[Requirement]:
     service = request.service.name
     if not request.operation.startswith(_PASSING) and service != "cloudformation":
         return []
     paths = iam_tables.PASSED_ROLES.get(service, ())
-    roles = [role for path in paths for role in reach(request.parameters, path)]
+    roles = [
+        role
+        for path in paths
+        for role in reach(request.parameters, path)
+        # A role of another account cannot be passed: the pipeline's own role assumes it.
+        if path not in iam_tables.ASSUMED_ROLES or f"::{place.account}:" in role
+    ]
     context = {
         "iam:passedtoservice": (f"{service}.amazonaws.com",),
         "iam:associatedresourcearn": tuple(r.resource for r in direct[:1]),

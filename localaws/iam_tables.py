@@ -110,6 +110,11 @@ CODEPIPELINE: Mapping[str, str] = {
     "{resourceArn}": "TagResource UntagResource ListTagsForResource",
 }
 
+CODEBUILD: Mapping[str, str] = {
+    "project/{name}": "CreateProject UpdateProject DeleteProject",
+    "project/{projectName}": "StartBuild ListBuildsForProject InvalidateProjectCache",
+}
+
 SNS: Mapping[str, str] = {
     "{Name}": "CreateTopic",
     "{TopicArn|TargetArn}": (
@@ -166,6 +171,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "states": STATES,
     "lambda": LAMBDA,
     "codepipeline": CODEPIPELINE,
+    "codebuild": CODEBUILD,
     "sns": SNS,
     "ssm": SSM,
     "logs": LOGS,
@@ -191,6 +197,7 @@ PASSED_ROLES: Mapping[str, tuple[str, ...]] = {
     "sagemaker": ("RoleArn", "ExecutionRoleArn"),
     "states": ("roleArn",),
     "lambda": ("Role",),
+    "codebuild": ("serviceRole",),
     "codepipeline": ("pipeline.roleArn", "pipeline.stages.actions.roleArn"),
     "events": ("RoleArn", "Targets.RoleArn"),
     "scheduler": ("Target.RoleArn",),
@@ -198,3 +205,6 @@ PASSED_ROLES: Mapping[str, tuple[str, ...]] = {
     "cloudformation": ("RoleARN",),
 }
 """Parameters by which a caller hands a role to a service, which takes iam:PassRole on that role."""
+
+ASSUMED_ROLES = frozenset({"pipeline.stages.actions.roleArn"})
+"""Those of them that may be of another account: they are assumed, not passed, then."""

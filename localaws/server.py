@@ -28,6 +28,7 @@ MODULES = (
     "localaws.machines",
     "localaws.sagemaker_api",
     "localaws.endpoints",
+    "localaws.codebuild",
     "localaws.pipelines",
     "localaws.stacks",
     "localaws.service_quotas",
@@ -37,8 +38,8 @@ MODULES = (
 """Parts in the order they are installed; they are shut down in the reverse order."""
 
 _OWN = {
-    *("applicationautoscaling", "cloudformation", "codestarconnections", "ecr"),
-    "servicequotas",
+    *("applicationautoscaling", "cloudformation", "codebuild", "codestarconnections"),
+    *("ecr", "servicequotas"),
 }
 """Backends of which nothing is left to moto."""
 
