@@ -60,17 +60,24 @@ class Principal:
         return source | {name: (value,) for name, value in keys.items()}
 
 
-_calling: ContextVar[str] = ContextVar("calling_account", default="")
+ANONYMOUS = Principal(kind="anonymous", arn="*", account="")
+
+_calling: ContextVar[Principal] = ContextVar("calling_principal", default=ANONYMOUS)
 
 
 @contextmanager
 def calling(principal: Principal) -> Iterator[None]:
     """Remember, while its request is served, in whose name: see `calling_account`."""
-    mark = _calling.set(principal.account)
+    mark = _calling.set(principal)
     try:
         yield
     finally:
         _calling.reset(mark)
+
+
+def calling_principal() -> Principal:
+    """The caller of the request being served on this thread; ANONYMOUS for none."""
+    return _calling.get()
 
 
 def calling_account() -> str:
@@ -78,10 +85,7 @@ def calling_account() -> str:
 
     Not the account that the request acts in: that is the account of what it acts on.
     """
-    return _calling.get()
-
-
-ANONYMOUS = Principal(kind="anonymous", arn="*", account="")
+    return _calling.get().account
 
 
 @dataclass(frozen=True)

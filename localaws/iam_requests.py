@@ -14,6 +14,7 @@ from localaws import (
     iam_tables,
     moto_seams_iam,
     moto_seams_queues,
+    stack_names,
 )
 from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
 from localaws.wire import WireRequest
@@ -168,7 +169,18 @@ def _codebuild(operation: str, parameters: Parameters, place: Place) -> list[str
     return [place.arn("codebuild", f"project/{name}") for name in dict.fromkeys(names)]
 
 
+def _cloudformation(operation: str, parameters: Parameters, place: Place) -> list[str]:
+    """Everything is decided on the stack, also what is done to its change sets."""
+    if operation in ("ListStacks", "ListExports", "ListImports", "ValidateTemplate"):
+        return []
+    name = str(parameters.get("StackName", ""))
+    change_set = str(parameters.get("ChangeSetName", ""))
+    asked = name or change_set
+    return [stack_names.stack_arn(place, asked)] if asked else []
+
+
 _SPECIAL: Mapping[str, Special] = {
+    "cloudformation": _cloudformation,
     "codebuild": _codebuild,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
@@ -192,6 +204,11 @@ def _own_keys(action: str, request: WireRequest) -> dict[str, tuple[str, ...]]:
     return {key: values for key, values in found.items() if values}
 
 
+_STACK_KEYS = {
+    "cloudformation:rolearn": "RoleARN",
+    "cloudformation:changesetname": "ChangeSetName",
+    "cloudformation:templateurl": "TemplateURL",
+}
 _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
     "sns:Subscribe": {"sns:protocol": "Protocol", "sns:endpoint": "Endpoint"},
     "events:PutTargets": {"events:targetarn": "Targets.Arn"},
@@ -212,6 +229,13 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
     "sagemaker:UpdateModelPackage": {
         "sagemaker:modelapprovalstatus": "ModelApprovalStatus",
     },
+    "cloudformation:CreateStack": _STACK_KEYS,
+    "cloudformation:UpdateStack": _STACK_KEYS,
+    "cloudformation:DeleteStack": _STACK_KEYS,
+    "cloudformation:CreateChangeSet": _STACK_KEYS,
+    "cloudformation:DescribeChangeSet": _STACK_KEYS,
+    "cloudformation:ExecuteChangeSet": _STACK_KEYS,
+    "cloudformation:DeleteChangeSet": _STACK_KEYS,
     "cloudwatch:PutMetricData": {"cloudwatch:namespace": "Namespace"},
     "application-autoscaling:RegisterScalableTarget": {
         "application-autoscaling:service-namespace": "ServiceNamespace"
@@ -260,7 +284,7 @@ def _passed_roles(
     request: WireRequest, direct: list[Requirement], place: Place
 ) -> list[Requirement]:
     service = request.service.name
-    if not request.operation.startswith(_PASSING):
+    if not request.operation.startswith(_PASSING) and service != "cloudformation":
         return []
     paths = iam_tables.PASSED_ROLES.get(service, ())
     roles = [

@@ -192,6 +192,7 @@ PASSED_ROLES: Mapping[str, tuple[str, ...]] = {
     "events": ("RoleArn", "Targets.RoleArn"),
     "scheduler": ("Target.RoleArn",),
     "logs": ("roleArn",),
+    "cloudformation": ("RoleARN",),
 }
 """Parameters by which a caller hands a role to a service, which takes iam:PassRole on that role."""
 

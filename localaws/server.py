@@ -30,10 +30,11 @@ MODULES = (
     "localaws.endpoints",
     "localaws.codebuild",
     "localaws.pipelines",
+    "localaws.stacks",
 )
 """Parts in the order they are installed; they are shut down in the reverse order."""
 
-_OWN = {"applicationautoscaling", "codebuild"}
+_OWN = {"applicationautoscaling", "cloudformation", "codebuild"}
 """Backends of which nothing is left to moto."""
 
 __all__ = ["MODULES", "Config", "LaptopServer"]

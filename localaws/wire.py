@@ -54,6 +54,7 @@ SERVICES: Mapping[str, Service] = {
         ("codepipeline", "codepipeline", "codepipeline", JSON),
         ("codebuild", "codebuild", "codebuild", JSON),
         ("monitoring", "cloudwatch", "cloudwatch", JSON),
+        ("cloudformation", "cloudformation", "cloudformation", QUERY),
         ("application-autoscaling", "application-autoscaling", "applicationautoscaling", JSON),
     )
 }

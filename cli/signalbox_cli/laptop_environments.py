@@ -6,9 +6,9 @@ The accounts are the laptop's own (localaws.accounts); nothing heavy is imported
 import json
 from collections.abc import Mapping, Sequence
 
-from localaws.accounts import BY_ENVIRONMENT
+from localaws.accounts import BY_ENVIRONMENT, DELIVERY
 
-ENVIRONMENTS = tuple(BY_ENVIRONMENT)
+ENVIRONMENTS = tuple(name for name in BY_ENVIRONMENT if name not in DELIVERY)
 """In the order of promotion."""
 
 # In prod a person decides once more, with prod's own registry before them.
