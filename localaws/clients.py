@@ -24,10 +24,12 @@ from localaws.iam_identity import Principal
 
 _MAX_CLIENTS = 128
 _REFRESH_BEFORE = timedelta(minutes=10)
+FROM_SERVICE = "localaws"
+"""A word in the user agent of requests that parts of the laptop send."""
 _NO_RETRIES = BotoConfig(
     retries={"total_max_attempts": 1, "mode": "standard"},
     s3={"addressing_style": "path"},
-    user_agent_extra="localaws",
+    user_agent_extra=FROM_SERVICE,
 )
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localaws import (
+    iam_requests_delivery,
     iam_requests_endpoints,
     iam_requests_messages,
     iam_requests_s3,
     iam_tables,
     moto_seams_iam,
     moto_seams_queues,
-    stack_names,
 )
 from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
 from localaws.wire import WireRequest
@@ -45,6 +45,7 @@ def _direct(request: WireRequest, place: Place) -> Iterator[Requirement]:
     action = f"{service}:{operation}"
     action = iam_tables.ACTION_NAMES.get(action, action)
     context = tag_context(tags_of(request.parameters)) | _own_keys(action, request)
+    context |= _kept_boundary(action, request.parameters, place)
     for resource in _resources(service, operation, request.parameters, place):
         yield Requirement(action, resource, context)
 
@@ -121,6 +122,10 @@ def _iam(operation: str, parameters: Parameters, place: Place) -> list[str]:
         return [_role_arn(str(parameters["RoleName"]), parameters, place)]
     if "PolicyArn" in parameters and "UserName" not in parameters:
         return [str(parameters["PolicyArn"])]
+    provider = str(parameters.get("OpenIDConnectProviderArn", ""))
+    if provider or operation == "CreateOpenIDConnectProvider":
+        host = str(parameters.get("Url", "")).removeprefix("https://")
+        return [provider or f"{prefix}oidc-provider/{host}"]
     path = str(parameters.get("Path", "/"))
     for name, kind in (("PolicyName", "policy"), ("UserName", "user"), ("GroupName", "group")):
         if name in parameters and (kind != "policy" or operation == "CreatePolicy"):
@@ -160,28 +165,9 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
     return [group, group.replace(":model-package-group/", ":model-package/") + "/*"]
 
 
-def _codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """Builds are decided on their project; an id is `project:uuid`, maybe within an ARN."""
-    given = [str(each) for each in parameters.get("ids") or parameters.get("names") or ()]
-    if operation in ("StopBuild", "RetryBuild"):
-        given = [str(parameters.get("id", ""))]
-    names = (each.rpartition("/")[2].partition(":")[0] for each in given)
-    return [place.arn("codebuild", f"project/{name}") for name in dict.fromkeys(names)]
-
-
-def _cloudformation(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """Everything is decided on the stack, also what is done to its change sets."""
-    if operation in ("ListStacks", "ListExports", "ListImports", "ValidateTemplate"):
-        return []
-    name = str(parameters.get("StackName", ""))
-    change_set = str(parameters.get("ChangeSetName", ""))
-    asked = name or change_set
-    return [stack_names.stack_arn(place, asked)] if asked else []
-
-
 _SPECIAL: Mapping[str, Special] = {
-    "cloudformation": _cloudformation,
-    "codebuild": _codebuild,
+    "cloudformation": iam_requests_delivery.cloudformation,
+    "codebuild": iam_requests_delivery.codebuild,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,
@@ -244,6 +230,26 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
         "application-autoscaling:service-namespace": "ServiceNamespace"
     },
 }
+
+
+_OF_A_ROLE_WITH_BOUNDARY = frozenset(
+    {
+        "iam:PutRolePolicy",
+        "iam:DeleteRolePolicy",
+        "iam:AttachRolePolicy",
+        "iam:DetachRolePolicy",
+        "iam:DeleteRolePermissionsBoundary",
+    }
+)
+
+
+def _kept_boundary(action: str, parameters: Parameters, place: Place) -> dict[str, tuple[str, ...]]:
+    """iam:PermissionsBoundary of a change to a role is the boundary that the role has."""
+    if action not in _OF_A_ROLE_WITH_BOUNDARY:
+        return {}
+    role = moto_seams_iam.find_role(place.account, str(parameters.get("RoleName", "")))
+    boundary = role.permissions_boundary_arn if role is not None else None
+    return {"iam:permissionsboundary": (boundary,)} if boundary else {}
 
 
 def _tagging(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:

@@ -18,7 +18,12 @@ from localaws.iam_requirement import Place
 from localaws.stack_model import Stack, StackEvent, Status, Wanted
 from localaws.stack_proposals import differences
 from localaws.stack_runs import CLOUDFORMATION, Runs, refuse_while_moving
-from localaws.stack_templates import invalid, parsed
+from localaws.stack_templates import (
+    LONGEST_BODY_BYTES,
+    LONGEST_OBJECT_BYTES,
+    invalid,
+    parsed,
+)
 from localaws.wire import AwsError
 
 Answer = dict[str, Any]
@@ -41,6 +46,8 @@ class Call:
     place: Place
     principal: Principal
     request: Mapping[str, Any]
+    from_service: bool = False
+    """Whether a service of the laptop asks: CodePipeline hands over a template of an artifact."""
 
     def find(self, name: str = "") -> Stack | None:
         """The stack that the request (or `name`) names."""
@@ -60,7 +67,8 @@ class Call:
         def s3() -> Any:
             return clients.clients_for(self.principal, CLOUDFORMATION, self.place.region)("s3")
 
-        return stack_templates.text_of(self.request, s3)
+        longest = LONGEST_OBJECT_BYTES if self.from_service else LONGEST_BODY_BYTES
+        return stack_templates.text_of(self.request, s3, longest_bytes=longest)
 
 
 def refuse_unsupported(operation: str, request: Mapping[str, Any]) -> None:

@@ -35,18 +35,18 @@ def invalid(message: str) -> AwsError:
     return AwsError("ValidationError", message)
 
 
-def text_of(request: Mapping[str, Any], s3: Callable[[], Any]) -> str:
+def text_of(request: Mapping[str, Any], s3: Callable[[], Any], *, longest_bytes: int) -> str:
     """The template of a request, "" when it has none; `s3` is a client of the caller's.
 
-    An object is read with the caller's permissions, as on AWS.
+    An object is read with the caller's permissions, as on AWS; `longest_bytes` bounds a body.
     """
     body, url = request.get("TemplateBody"), request.get("TemplateURL")
     if body and url:
         raise invalid("Only one of TemplateBody and TemplateURL can be given")
-    if body and len(body.encode()) > LONGEST_BODY_BYTES:
+    if body and len(body.encode()) > longest_bytes:
         raise invalid(
             f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {LONGEST_BODY_BYTES}"
+            f"Member must have length less than or equal to {longest_bytes}"
         )
     return str(body or "") or (_object(str(url), s3()) if url else "")
 

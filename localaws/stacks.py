@@ -20,6 +20,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from localaws import stack_api, stack_change_sets, stack_names, wire, wire_query
+from localaws.clients import FROM_SERVICE
 from localaws.context import Context
 from localaws.errors import UnsupportedByLocalAws
 from localaws.iam_identity import calling_principal
@@ -90,7 +91,8 @@ def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[
         if problems.has_errors():
             raise invalid(problems.generate_report())
     place = Place(environ["HTTP_X_MOTO_ACCOUNT_ID"], request.scope.region)
-    answer = serve(Call(running(), place, calling_principal(), parameters))
+    inside = FROM_SERVICE in request.headers.get("user-agent", "").split()
+    answer = serve(Call(running(), place, calling_principal(), parameters, inside))
     body = wire_query.render(operation, answer, str(uuid.uuid4()))
     start("200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
     return [body]
