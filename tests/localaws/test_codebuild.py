@@ -482,3 +482,10 @@ def test_who_makes_a_project_passes_its_role_on(bench: BuildBench):
 
     assert "iam:PassRole" in refused(without.create_project, **request)[1]
     assert with_.create_project(**request)["project"]["name"] == bench.name
+
+
+def test_operations_beyond_the_laptop_are_refused_by_name(bench: BuildBench):
+    code, message = refused(bench.client.retry_build, id="p:1")
+
+    assert code == "UnsupportedByLocalAws"
+    assert "codebuild:RetryBuild" in message
