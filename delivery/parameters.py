@@ -20,6 +20,8 @@ DERIVED = (
     "PromotionPath",
     "PromotionTargetAccounts",
     "PromotionSourceAccounts",
+    "PromotionApproval",
+    "PromotionOfCode",
 )
 """Parameters of template.yaml that follow from the settings and may not be written into a file."""
 
@@ -58,7 +60,12 @@ def promotion_parameters(
     chosen = [name for name in settings.environments if name in (among or settings.environments)]
     drivers = drivers_of(settings, environment, chosen)
     if drivers:
-        return {"PromotionSourceAccounts": _accounts_of(settings, drivers)}
+        entered = settings.environments[environment]
+        return {
+            "PromotionSourceAccounts": _accounts_of(settings, drivers),
+            "PromotionApproval": entered.approval,
+            "PromotionOfCode": "accepted" if entered.kind == "code" else "refused",
+        }
     targets = chain_of(settings, environment, chosen)
     if not targets:
         return {}

@@ -20,6 +20,7 @@ from signalbox import promotion_requests as requests
 from signalbox.aws import (
     promotion_context,
     promotion_files,
+    promotion_reception,
     promotion_runs,
     promotion_target,
     promotion_versions,
@@ -34,7 +35,9 @@ from signalbox.json_documents import JsonObject
 from signalbox.machine_requests import TaskFailure
 from signalbox.manifest_sections import InferenceMode
 from signalbox.promotion import PromotionRecord, TargetStatus
+from signalbox.promotion_check import Container
 from signalbox.promotion_requests import Pace, PromotionInput, Step, StepRequest, TargetStep
+from signalbox.receiving import Received, ReceiveRequest, ReceiveStep
 
 logger = observability.logger("promote-version")
 
@@ -122,31 +125,48 @@ def register(step: TargetStep) -> JsonObject:
 
 
 def _registered(going: Promotion) -> str:
-    """The version that this or an earlier decision has registered, else a new one."""
+    """The version that this or an earlier decision has registered, else a new one.
+
+    Raises ImageChanged, and leaves no version, when the image there is not the approved one.
+    """
     if going.arn_there and promotion_versions.is_there(going.arn_there, going.session):
         return going.arn_there
     wanted = going.source.approved
     uri, found = promotion_files.copy_artifact(going)
     artifact = promotion_check.artifact_metadata(found)
     request = promotion_manifest.registration_request(going.made, wanted, uri, artifact)
-    return promotion_versions.register(request, wanted, going.step.decision, going.session)
+    arn = promotion_versions.register(request, going.step.decision, going.session)
+    received = _received(going, ReceiveRequest(step=ReceiveStep.CHECK, model_package_arn=arn))
+    image = Container(going.made.images.inference, received.found_digest)
+    promotion_check.check_image(wanted, image)
+    return arn
+
+
+def _received(going: Promotion, request: ReceiveRequest) -> Received:
+    """What the target's own function says and does about a version."""
+    return promotion_reception.ask(request, _settings().app_name, going.session)
 
 
 def ask(step: TargetStep) -> JsonObject:
     """Tell people that the version waits for their word in the target."""
     going = _promotion(step)
     if promotion_context.version_there(going).approval is Approval.PENDING:
-        promotion_context.note(going, TargetStatus.WAITING)
-        told = promotion_context.telling(going.source, step.execution, step.target)
-        promotion_context.tell(going.source.home, messages_promotion.waits(told), step.execution)
+        _tell_that_it_waits(going)
     return {"status": "pending", "polls": 0, "waitSeconds": 1}
+
+
+def _tell_that_it_waits(going: Promotion) -> None:
+    promotion_context.note(going, TargetStatus.WAITING)
+    execution = going.step.execution
+    told = promotion_context.telling(going.source, execution, going.step.target)
+    promotion_context.tell(going.source.home, messages_promotion.waits(told), execution)
 
 
 def look(step: TargetStep) -> JsonObject:
     """What the target's registry says by now, and when to look again."""
     approval = promotion_context.version_there(_promotion(step)).approval
-    known = {Approval.APPROVED: "approved", Approval.REJECTED: "rejected"}
-    return _wait(known.get(approval), requests.APPROVAL_PACE, step.polls)
+    decided = None if approval is Approval.PENDING else _SAID[approval]
+    return _wait(decided, requests.APPROVAL_PACE, step.polls)
 
 
 def _wait(status: str | None, pace: Pace, polls: int) -> JsonObject:
@@ -156,24 +176,40 @@ def _wait(status: str | None, pace: Pace, polls: int) -> JsonObject:
 
 
 def approve(step: TargetStep) -> JsonObject:
-    """Approve the version where the path asks for nobody; a person's word there stands."""
+    """Ask the target to approve the version, where the path asks for nobody.
+
+    A person's word there stands, and where the target asks for one, people are told.
+    """
     going = _promotion(step)
     said = going.source.version.approval_description or "no reason given"
-    approval = promotion_versions.approve(
-        promotion_context.version_there(going).arn,
-        f"Approved in {_settings().environment_name}: {said}",
-        going.session,
-    )
-    return {"status": approval.value.lower(), "polls": 0, "waitSeconds": 1}
+    reason = f"Approved in {_settings().environment_name}: {said}"
+    arn = promotion_context.version_there(going).arn
+    asked = ReceiveRequest(step=ReceiveStep.APPROVE, model_package_arn=arn, reason=reason)
+    approval = Approval(_received(going, asked).approval)
+    if approval is Approval.PENDING:
+        _tell_that_it_waits(going)
+    return {"status": _SAID[approval], "polls": 0, "waitSeconds": 1}
+
+
+_SAID = {
+    Approval.PENDING: "pending",
+    Approval.APPROVED: "approved",
+    Approval.REJECTED: "rejected",
+}
 
 
 def deploy(step: TargetStep) -> JsonObject:
-    """Give the version to the target's inference machine; without hosting it is only registered."""
+    """Give the version to the target's inference machine; without hosting it is only registered.
+
+    One that serves already, and only was not written down, is not rolled out again.
+    """
     going = _promotion(step)
     version = promotion_context.version_there(going)
     promotion.check_not_rolled_back(version.arn, version.metadata)
     if version.approval is not Approval.APPROVED:
         raise PromotionRefused(f"{version.arn} is {version.approval} in {going.environment}")
+    if promotion_context.has_arrived_unrecorded(going, version):
+        return {"status": "registered", "polls": 0, "waitSeconds": 1}
     serving = promotion_versions.with_serving(going.made, version.arn, going.session)
     if serving.workload.inference.mode in (InferenceMode.BATCH, InferenceMode.NONE):
         return {"status": "registered", "polls": 0, "waitSeconds": 1}
@@ -186,8 +222,10 @@ def deploy(step: TargetStep) -> JsonObject:
         "by": step.execution,
     }
     promotion_context.note(going, TargetStatus.DEPLOYING, deployment)
-    promotion_versions.stamp(version.arn, going.environment, step.model_package_arn, going.session)
-    promotion_runs.start(serving, name, going.there, going.session)
+    asked = ReceiveRequest(
+        step=ReceiveStep.DEPLOY, model_package_arn=version.arn, execution_name=name
+    )
+    _received(going, asked)
     return {"status": "pending", "polls": 0, "waitSeconds": 1}
 
 

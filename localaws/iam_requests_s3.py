@@ -102,7 +102,9 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
     if not key:
         action = _BUCKET_ACTIONS.get(request.operation, request.operation)
         return [Requirement(f"s3:{action}", _bucket_arn(bucket), context, owner)]
-    found = [Requirement(_object_action(request), _object_arn(bucket, key), context, owner)]
+    action, version = _object_action(request), request.query.get("versionId")
+    context |= _existing_tags(action, bucket, key, version)
+    found = [Requirement(action, _object_arn(bucket, key), context, owner)]
     found += _from_headers(request, bucket, key, owner)
     found += _source(request, place)
     found += _absence(request, bucket, key, owner)
@@ -144,6 +146,28 @@ def _object_action(request: WireRequest) -> str:
     return f"s3:{action}"
 
 
+_TAGS_ARE_ASKED_FOR = frozenset(
+    f"s3:{verb}Object{version}{part}"
+    for version in ("", "Version")
+    for verb, part in (
+        *(("Get", part) for part in ("", "Acl", "Tagging")),
+        *(("Put", part) for part in ("Acl", "Tagging")),
+        ("Delete", "Tagging"),
+    )
+)
+"""Actions with the condition key s3:ExistingObjectTag (S3 User Guide, "Tagging and access control
+policies", read 2026-11)."""
+
+
+def _existing_tags(
+    action: str, bucket: str, key: str, version: str | None
+) -> dict[str, tuple[str, ...]]:
+    if action not in _TAGS_ARE_ASKED_FOR:
+        return {}
+    tags = moto_seams_iam.object_tags(bucket, key, version)
+    return {f"s3:existingobjecttag/{name.lower()}": (value,) for name, value in tags.items()}
+
+
 def _from_headers(request: WireRequest, bucket: str, key: str, owner: str) -> list[Requirement]:
     extra = []
     if request.operation in ("PutObject", "CopyObject", "CreateMultipartUpload"):
@@ -165,7 +189,8 @@ def _source(request: WireRequest, place: Place) -> list[Requirement]:
     bucket, _, key = unquote(path).lstrip("/").partition("/")
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
     owner = moto_seams_iam.bucket_owner(bucket)
-    found = [Requirement(action, _object_arn(bucket, key), {}, owner)]
+    context = _existing_tags(action, bucket, key, version or None)
+    found = [Requirement(action, _object_arn(bucket, key), context, owner)]
     encrypted_with = moto_seams_iam.object_key(bucket, key, version or None)
     if encrypted_with:
         found += _key_use("kms:Decrypt", encrypted_with, bucket, key, place)

@@ -91,6 +91,36 @@ def _retry_or_not(retrier: Any, env: Any) -> None:
     env.stack.append(seams.RetrierOutcome.Executed)
 
 
+class AttemptHistory:
+    """An attempt's access to the history of its execution, until it is left behind.
+
+    AWS records nothing of a task after its execution was stopped or its time was over; moto's task
+    would still tell that it succeeded.
+    """
+
+    def __init__(self, history: Any, frame: Any) -> None:
+        self._history = history
+        self._frame = frame
+        self._lock = threading.Lock()
+        self._is_silent = False
+
+    def add_event(self, *args: Any, **kwargs: Any) -> int:
+        """The id of the new event; 0 for one that came too late to be kept."""
+        with self._lock:
+            if self._is_silent or not self._frame.is_running():
+                return 0
+            event_id: int = self._history.add_event(*args, **kwargs)
+            return event_id
+
+    def silence(self) -> None:
+        """Keep nothing from now on."""
+        with self._lock:
+            self._is_silent = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._history, name)
+
+
 class _Attempt:
     """One try of a Task, Map or Parallel state, in a thread that can be left behind."""
 
@@ -117,9 +147,11 @@ def _attempt(state: Any, env: Any) -> None:
     frame = env.open_frame()
     frame.states.reset(input_value=env.states.get_input())
     frame.stack = seams.execute_state.copy.deepcopy(env.stack)
+    frame.event_manager = voice = AttemptHistory(frame.event_manager, frame)
     attempt = _Attempt(state, frame)
     with wakers(frame, attempt.over):
         attempt.over.wait(min(limit_s, threading.TIMEOUT_MAX))
+    voice.silence()
     finished = attempt.finished
     frame.set_ended()
     env.close_frame(frame)

@@ -166,6 +166,17 @@ def object_key(bucket: str, key: str, version: str | None = None) -> str:
     return str(found.kms_key_id or "")
 
 
+def object_tags(bucket: str, key: str, version: str | None = None) -> dict[str, str]:
+    """The tags of one version of an object; empty when there is none."""
+    from moto.s3.models import s3_backends
+
+    found = _object(bucket, key, version)
+    if not hasattr(found, "encryption"):
+        return {}
+    tagger = s3_backends[bucket_owner(bucket)]["aws"].tagger
+    return {str(k): str(v or "") for k, v in tagger.get_tag_dict_for_resource(found.arn).items()}
+
+
 def upload_key(bucket: str, upload: str) -> str:
     """The customer key that a multipart upload encrypts with, "" for none."""
     found = _bucket(bucket)

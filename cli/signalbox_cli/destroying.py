@@ -25,7 +25,7 @@ _ALARMS = 100  # DescribeAlarms and DeleteAlarms take at most 100 names.
 _SCALED = "sagemaker:variant:DesiredInstanceCount"
 _BUCKETS = ("source", "artifacts", "workflow")
 # The names that the machines give: <prefix>-<step>-<run id>-<attempt>-<retry>.
-_OF_A_RUN = r"\d{6}-\d{6}-[0-9a-f]{6}-\d+-\d+"
+_OF_A_RUN = r"\d{6}-\d{6}-[0-9a-z]{6}-\d+-\d+"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from signalbox_cli.documents import promotion_record, serving_record
 from signalbox_cli.models import ModelVersion, describe
-from signalbox_cli.promoting import how_to_approve, promotion_path
+from signalbox_cli.promoting import ROLLED_BACK_THERE, how_to_approve, promotion_path
 from signalbox_cli.runs import RunView, read_manifest
 from signalbox_cli.served import endpoint_names, read_endpoint
 from signalbox_cli.target import Target
@@ -88,7 +88,8 @@ def _target_lines(environment: str, entry: Mapping[str, Any]) -> list[str]:
     since = f" since {entry['at']}" if entry.get("at") else ""
     lines = [f"  {environment:<8} {status}{since}: {_MEANS.get(status, 'nothing has begun there')}"]
     if entry.get("cause"):
-        lines.append(f"           {entry['cause']}")
+        error = f"{entry['error']}: " if entry.get("error") else ""
+        lines.append(f"           {error}{entry['cause']}")
     if status == "waiting":
         lines.append(f"           {how_to_approve(environment, dict(entry))}")
     return lines
@@ -102,9 +103,12 @@ def _next(version: ModelVersion, path: list[str], entries: Mapping[str, Any]) ->
     if version.approval != "Approved":
         return ["It was rejected and is not promoted. Next: release a better version."]
     for environment in path:
-        status = str(entries.get(environment, {}).get("status", ""))
+        entry = entries.get(environment, {})
+        status = str(entry.get("status", ""))
         if status in ("promoted", "released"):
             continue
+        if entry.get("error") == ROLLED_BACK_THERE:
+            return [f"It was rolled back in {environment}. Next: release a better version."]
         if status in ("", "failed"):
             return [f"Next: signalbox promote {version.name} --to {environment}"]
         return [f"Next: nothing to do but wait for {environment}."]

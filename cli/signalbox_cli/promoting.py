@@ -17,6 +17,8 @@ from signalbox_cli.models import ModelVersion
 from signalbox_cli.runs import read_states
 from signalbox_cli.target import Target
 
+ROLLED_BACK_THERE = "EndpointRolledBack"
+"""The error of a promotion whose version the target's alarms took back."""
 _NAME_LIMIT = 80  # Step Functions, StartExecution (API reference, read 2026-11-21)
 
 
@@ -138,8 +140,14 @@ def follow(target: Target, promotion: Promotion, note: Callable[[str], None]) ->
         raise RunFailed(
             f"promotion of {promotion.version.name} to {promotion.environment} ended as "
             f"{ended['status']}: {ended.get('error', '')}: {cause}. What served before serves on; "
-            "run the same command again once the cause is out of the way"
+            f"{_what_next(str(ended.get('error', '')))}"
         )
+
+
+def _what_next(error: str) -> str:
+    if error == ROLLED_BACK_THERE:
+        return "release a better version"
+    return "run the same command again once the cause is out of the way"
 
 
 def _tell_place(

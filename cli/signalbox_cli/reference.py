@@ -167,7 +167,9 @@ def _default(value: dict[str, Any]) -> str:
 
 def _type(document: dict[str, Any], value: dict[str, Any]) -> str:
     if "anyOf" in value:
-        return _type(document, value["anyOf"][0])
+        # Null beside another default says something of its own; beside none it is the default.
+        is_switch = {"type": "null"} in value["anyOf"] and value.get("default") not in (None, [])
+        return _type(document, value["anyOf"][0]) + (" or null" if is_switch else "")
     target = _resolved(document, value)
     if "enum" in target:
         return ", ".join(f"`{member}`" for member in target["enum"])
@@ -190,10 +192,10 @@ def _values(document: dict[str, Any], target: dict[str, Any]) -> str:
 
 
 def _range(target: dict[str, Any]) -> str:
-    low, high = target.get("minimum"), target.get("maximum")
-    if low is None and high is None:
-        return ""
-    return f" from {low}" + (f" to {high}" if high is not None else "")
+    low, above, high = (target.get(k) for k in ("minimum", "exclusiveMinimum", "maximum"))
+    start = f" from {low}" if low is not None else ""
+    start = f" above {above}" if above is not None else start
+    return start + (f" to {high}" if high is not None else "")
 
 
 def write(folder: Path = DOCS) -> None:

@@ -72,7 +72,7 @@ def run_options(options_json: str | None, settings: tuple[str, ...]) -> dict[str
 
 
 def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Two patches as one. A null stays: it is what removes a key from the manifest."""
+    """Two patches as one. A null stays: it removes a key from the manifest, or is its value."""
     both = dict(first)
     for key, value in second.items():
         before = both.get(key)

@@ -3,6 +3,9 @@
 The order makes every interruption harmless: first the failed version is marked, so that no event
 deploys it again; then the endpoint is updated and waited for; the serving record, from which a
 second attempt reads what is left to do, changes last.
+
+While another version is rolling out nobody can tell which of the two is meant, so the command
+refuses, before it has marked or changed anything.
 """
 
 import time
@@ -56,7 +59,8 @@ class Done:
 def find_way(target: Target, workload: str, to: int | None) -> Way | Done:
     """Where a rollback leads; Done when one has just been made and no other version is named.
 
-    Raises NotFoundError when there is nothing to return to.
+    Raises NotFoundError when there is nothing to return to, CommandError when the endpoint is on
+    its way to another version, or serves one that is not recorded.
     """
     from signalbox import serving
 
@@ -73,7 +77,9 @@ def find_way(target: Target, workload: str, to: int | None) -> Way | Done:
     is_taken_back = record.deployments[-1] != now or now.key.startswith(_KEY)
     if (to is None and is_taken_back) or to == now.version:
         return Done(endpoint, now)
-    return Way(endpoint, now, _destination(record, now, to))
+    way = Way(endpoint, now, _destination(record, now, to))
+    _refuse_another(way, target.client("sagemaker").describe_endpoint(EndpointName=endpoint))
+    return way
 
 
 def _destination(record: "ServingRecord", now: "Deployment", to: int | None) -> "Deployment":
@@ -98,23 +104,87 @@ def _destination(record: "ServingRecord", now: "Deployment", to: int | None) -> 
 def roll_back(target: Target, way: Way, reason: str, note: "Callable[[str], None]") -> None:
     """Go the way, or go on where an earlier attempt stopped.
 
-    Raises RunFailed when the endpoint does not come to serve the earlier version.
+    Raises RunFailed when the endpoint does not come to serve the earlier version, CommandError when
+    somebody else took it to another one.
     """
     _check_there(target, way)
-    _mark(target, way, reason)
+    served = _await_idle(target, way, note)
+    _refuse_successor(serving_record(target, way.endpoint), way)
+    is_new = _mark(target, way, reason)
     note(f"Marked version {way.failed.version}: no event deploys it again")
-    if _await_idle(target, way.endpoint, note) != way.back_to.endpoint_config:
-        _update(target, way)
+    if served != way.back_to.endpoint_config:
+        _begin(target, way, is_new_mark=is_new)
         note(f"Updating {way.endpoint} to {way.back_to.endpoint_config}")
-        served = _await_idle(target, way.endpoint, note)
-        if served != way.back_to.endpoint_config:
-            raise RunFailed(
-                f"{way.endpoint} serves {served} and not {way.back_to.endpoint_config}: SageMaker "
-                f"took the update back ({_reason(target, way.endpoint)}). Version "
-                f"{way.failed.version} stays marked; run the same command again once the cause is "
-                "out of the way"
-            )
+        _check_returned(target, way, _await_idle(target, way, note))
     _write_down(target, way, reason)
+
+
+def _check_returned(target: Target, way: Way, served: str) -> None:
+    if served != way.back_to.endpoint_config:
+        raise RunFailed(
+            f"{way.endpoint} serves {served} and not {way.back_to.endpoint_config}: SageMaker "
+            f"took the update back ({_reason(target, way.endpoint)}). Version "
+            f"{way.failed.version} stays marked; run the same command again once the cause is "
+            "out of the way"
+        )
+
+
+def _refuse_another(way: Way, found: dict[str, Any]) -> None:
+    """CommandError when the endpoint has, or is on its way to, what neither end of the way has."""
+    config, status = _heads_for(found), found["EndpointStatus"]
+    is_own = config in (way.failed.endpoint_config, way.back_to.endpoint_config)
+    if is_own or status not in ("InService", *_BUSY):
+        return
+    if status == "InService":
+        raise CommandError(
+            f"{way.endpoint} serves {config}, and version {way.failed.version}, which the record "
+            f"says it serves, has {way.failed.endpoint_config}: a rollout has not been recorded "
+            "yet, or somebody changed the endpoint by hand. Nothing was changed. Look at "
+            "`signalbox endpoints`, and run the same command again once the record is right"
+        )
+    raise CommandError(
+        f"{way.endpoint} is {status} {rollout_of(found)} with {config}: another version than "
+        f"{way.failed.version} is on its way. Nothing was changed. Wait until it has ended "
+        "(`signalbox endpoints`), then run the same command again: it takes back what serves then"
+    )
+
+
+def _refuse_successor(record: "ServingRecord", way: Way) -> None:
+    """CommandError when another deployment serves by now than the one to take back."""
+    from signalbox import serving
+
+    now = serving.serving(record)
+    is_taken_back = any(one.key == f"{_KEY}{way.failed.key}" for one in record.deployments)
+    if now is not None and now.key != way.failed.key and not is_taken_back:
+        raise CommandError(
+            f"meanwhile {way.endpoint} came to serve version {now.version}: version "
+            f"{way.failed.version} is not taken back any more. Run the same command again to take "
+            f"back version {now.version}"
+        )
+
+
+def _begin(target: Target, way: Way, *, is_new_mark: bool) -> None:
+    """Start the update; a rollout that was faster leaves everything as it was."""
+    from botocore.exceptions import ClientError
+
+    try:
+        _update(target, way)
+    except ClientError:
+        found = target.client("sagemaker").describe_endpoint(EndpointName=way.endpoint)
+        try:
+            _refuse_another(way, found)
+        except CommandError:
+            if is_new_mark:
+                _unmark(target, way.failed, "a rollout came before its rollback")
+            raise
+        if _heads_for(found) != way.back_to.endpoint_config:
+            raise  # otherwise AWS took a first call whose answer was lost
+
+
+def _heads_for(found: dict[str, Any]) -> str:
+    """The configuration that an endpoint has, or will have when its update goes well."""
+    pending = found.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
+    return str(pending or found["EndpointConfigName"])
 
 
 def _update(target: Target, way: Way) -> None:
@@ -156,19 +226,32 @@ def _check_there(target: Target, way: Way) -> None:
         ) from None
 
 
-def _mark(target: Target, way: Way, reason: str) -> None:
+def _mark(target: Target, way: Way, reason: str) -> bool:
+    """Whether the version had no mark before."""
     from signalbox import serving
 
     client, arn = target.client("sagemaker"), way.failed.model_package_arn
     found = client.describe_model_package(ModelPackageName=arn)
     if found.get("CustomerMetadataProperties", {}).get(serving.ROLLED_BACK_MARK):
-        return
+        return False
     client.update_model_package(
         ModelPackageArn=arn,
         CustomerMetadataProperties={
             serving.ROLLED_BACK_MARK: serving.rolled_back_mark(datetime.now(UTC), reason)
         },
         ModelLifeCycle=_stage(target, "RolledBack", reason),
+    )
+    return True
+
+
+def _unmark(target: Target, serves: "Deployment", reason: str) -> None:
+    """The version serves; chosen by name, it may have been rolled back once itself."""
+    from signalbox import serving
+
+    target.client("sagemaker").update_model_package(
+        ModelPackageArn=serves.model_package_arn,
+        CustomerMetadataPropertiesToRemove=[serving.ROLLED_BACK_MARK],
+        ModelLifeCycle=_stage(target, "Serving", reason),
     )
 
 
@@ -180,13 +263,17 @@ def _stage(target: Target, status: str, reason: str) -> dict[str, str]:
     }
 
 
-def _await_idle(target: Target, endpoint: str, note: "Callable[[str], None]") -> str:
-    """The configuration that the endpoint serves once no update is under way."""
-    told = ""
+def _await_idle(target: Target, way: Way, note: "Callable[[str], None]") -> str:
+    """The configuration that the endpoint serves once no update is under way.
+
+    Raises CommandError as soon as the update is another one than the way's.
+    """
+    told, endpoint = "", way.endpoint
     deadline = time.monotonic() + _LONGEST_S
     while True:
         found = target.client("sagemaker").describe_endpoint(EndpointName=endpoint)
         status = found["EndpointStatus"]
+        _refuse_another(way, found)
         if status == "InService":
             return str(found["EndpointConfigName"])
         if status not in _BUSY or time.monotonic() > deadline:
@@ -211,17 +298,11 @@ def _write_down(target: Target, way: Way, reason: str) -> None:
 
     by = target.client("sts").get_caller_identity()["Arn"]
     at = datetime.now(UTC)
-    client = target.client("sagemaker")
-    client.update_model_package(
-        ModelPackageArn=way.back_to.model_package_arn,
-        # Chosen by name, a version that was itself rolled back once may be deployed again.
-        CustomerMetadataPropertiesToRemove=[serving.ROLLED_BACK_MARK],
-        ModelLifeCycle=_stage(target, "Serving", f"returned to: {reason}"),
-    )
-    change_record(
-        target,
-        way.endpoint,
-        lambda record: serving.rolled_back(
-            record, way.back_to, key=f"{_KEY}{way.failed.key}", at=at, by=by, reason=reason
-        ),
-    )
+
+    def taken_back(record: "ServingRecord") -> "ServingRecord":
+        _refuse_successor(record, way)
+        key = f"{_KEY}{way.failed.key}"
+        return serving.rolled_back(record, way.back_to, key=key, at=at, by=by, reason=reason)
+
+    _unmark(target, way.back_to, f"returned to: {reason}")
+    change_record(target, way.endpoint, taken_back)

@@ -41,6 +41,7 @@ class World:
     pending: str = ""
     looks_until_done: int = 2
     takes_back: bool = False
+    rival: str = ""
     first_instances: int = 2
     keeps_instances: bool = False
     configs: set[str] = field(default_factory=lambda: {"config-1", "config-2"})
@@ -160,6 +161,9 @@ class World:
         )
 
     def _UpdateEndpoint(self, request: dict[str, Any]) -> Any:
+        if self.rival:  # whose update came in between
+            self.pending, self.status, self.looks_until_done = self.rival, "Updating", 3
+            return error("ValidationException", f"Cannot update in-progress endpoint {GROUP}")
         self.updates += 1
         self.keeps_instances = request.get("RetainAllVariantProperties", False)
         self.pending, self.status = request["EndpointConfigName"], "Updating"

@@ -139,8 +139,12 @@ def test_the_first_environment_leads_to_the_others_and_prod_asks_a_person() -> N
     ]
     assert wired["PromotionTargetAccounts"] == "210987654321,345678901234"
     assert promotion_parameters("prod", ALL, app="box", region="us-east-1") == {
-        "PromotionSourceAccounts": "123456789012"
+        "PromotionSourceAccounts": "123456789012",
+        "PromotionApproval": "manual",
+        "PromotionOfCode": "refused",
     }
+    staging = promotion_parameters("staging", ALL, app="box", region="us-east-1")
+    assert (staging["PromotionApproval"], staging["PromotionOfCode"]) == ("none", "accepted")
 
 
 def test_a_template_is_given_only_what_it_declares(tmp_path: Path) -> None:

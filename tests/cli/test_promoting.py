@@ -145,6 +145,22 @@ def test_a_promotion_that_fails_says_why_and_that_nothing_has_changed(world):
     assert failed.value.exit_code == 4
 
 
+def test_a_promotion_that_was_rolled_back_is_not_to_be_repeated(world):
+    with pytest.raises(RunFailed, match=r"EndpointRolledBack: an alarm.*release a better version"):
+        follow(world(), "FAILED", error="EndpointRolledBack", cause="an alarm")
+
+
+def test_a_rollback_in_a_target_is_explained_by_its_name(world):
+    made = world()
+    entry = {"status": "failed", "error": "EndpointRolledBack", "cause": "an alarm fired"}
+    put_promotion(made, 2, staging=entry)
+
+    story = explaining.version_story(made.target, models.named_version(made.target, "diabetes/2"))
+
+    assert "           EndpointRolledBack: an alarm fired" in story
+    assert story[-1] == "It was rolled back in staging. Next: release a better version."
+
+
 def test_models_show_what_was_measured_and_where_each_is_in_use(world):
     made = world()
     made.put("evaluation/2.json", json.dumps(EVALUATION).encode())

@@ -126,6 +126,76 @@ def test_an_update_under_way_is_waited_for_first(world):
     assert (made.served, made.record()) == ("config-1", AFTER)
 
 
+def unchanged(made: World) -> bool:
+    """Whether the rollback has left no trace."""
+    return (made.updates, made.metadata[2]) == (0, {}) and made.record()[-1] == (2, "serving")
+
+
+def test_while_another_version_rolls_out_nothing_is_taken_back(world):
+    """Version 3 is on its way: which of the two is meant nobody can tell."""
+    made = world(pending="config-3", status="Updating")
+
+    with pytest.raises(CommandError, match=r"another version than 2 is on its way\. Nothing was"):
+        run(made)
+
+    assert unchanged(made)
+
+
+def test_a_version_that_serves_and_is_not_recorded_yet_is_not_taken_for_the_one_before(world):
+    made = world(served="config-3")
+
+    with pytest.raises(CommandError, match="serves config-3, and version 2, which the record"):
+        run(made)
+
+    assert unchanged(made)
+
+
+def test_a_rollout_that_begins_while_a_rollback_waits_ends_the_rollback(world):
+    made = world(pending="config-2", status="Updating", looks_until_done=100)
+    way = rolling_back.find_way(made.target, "diabetes", None)
+    assert isinstance(way, Way)
+
+    def begin(_line: str) -> None:
+        made.pending = "config-3"
+
+    with pytest.raises(CommandError, match="another version than 2 is on its way"):
+        rolling_back.roll_back(made.target, way, "drifts", begin)
+
+    assert unchanged(made)
+
+
+def test_a_rollout_that_is_faster_than_the_update_leaves_no_mark(world):
+    made = world(rival="config-3")
+
+    with pytest.raises(CommandError, match="another version than 2 is on its way"):
+        run(made)
+
+    assert unchanged(made)
+    assert made.stages[2]["StageStatus"] == "Serving"
+
+
+def test_an_update_whose_answer_was_lost_is_gone_on_with(world):
+    """Botocore makes the call again, and SageMaker refuses the second one."""
+    made = world(rival="config-1")
+
+    run(made)
+
+    assert (made.served, made.record()) == ("config-1", AFTER)
+
+
+def test_a_deployment_recorded_meanwhile_is_not_taken_back_unasked(world):
+    """Version 3 came and was recorded between the command's first look and its turn."""
+    made = world()
+    way = rolling_back.find_way(made.target, "diabetes", None)
+    assert isinstance(way, Way)
+    made.put_record("superseded", "superseded", "serving")
+
+    with pytest.raises(CommandError, match=r"meanwhile .* came to serve version 3"):
+        rolling_back.roll_back(made.target, way, "drifts", lambda _line: None)
+
+    assert (made.updates, made.metadata[2]) == (0, {})
+
+
 def test_an_endpoint_that_failed_is_left_alone(world):
     made = world(status="Failed")
 

@@ -171,6 +171,9 @@ def obliging_aws(
             "EndpointConfigArn": _arn("endpoint-config", p["EndpointConfigName"])
         },
         "sagemaker:createEndpoint": lambda p: {"EndpointArn": _arn("endpoint", p["EndpointName"])},
+        "aws-sdk:sagemaker:stopProcessingJob": lambda _: {},
+        "aws-sdk:sagemaker:stopTrainingJob": lambda _: {},
+        "aws-sdk:sagemaker:stopTransformJob": lambda _: {},
         "aws-sdk:sagemaker:updateEndpoint": lambda p: {
             "EndpointArn": _arn("endpoint", p["EndpointName"])
         },

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from localaws.machine_definitions import optimised_members
 from signalbox import errors
 from tests.contracts.machine_harness import FOLDER, SUBSTITUTIONS, definition, states_of
 from tests.contracts.request_shapes import UNKNOWN, operation_named, violations
@@ -26,22 +27,6 @@ OPTIMISED_SAGEMAKER = {
     "createTrainingJob": True,
     "createTransformJob": True,
     "updateEndpoint": False,
-}
-# The same page, "Supported parameters": any other member of these requests is refused when the
-# machine is created ('The field "..." is not supported by Step Functions'), whatever the API takes.
-OPTIMISED_MEMBERS = {
-    "createEndpoint": {"EndpointConfigName", "EndpointName", "Tags"},
-    "createEndpointConfig": {"EndpointConfigName", "KmsKeyId", "ProductionVariants", "Tags"},
-    "createModel": {
-        "Containers",
-        "EnableNetworkIsolation",
-        "ExecutionRoleArn",
-        "ModelName",
-        "PrimaryContainer",
-        "Tags",
-        "VpcConfig",
-    },
-    "updateEndpoint": {"EndpointConfigName", "EndpointName"},
 }
 SDK_SERVICES = {"sagemaker", "cloudwatch", "applicationautoscaling"}
 # Step Functions Developer Guide, "Handling errors": names reserved by AWS; and the names that its
@@ -79,6 +64,7 @@ MACHINE_ERRORS = {
     "EndpointFailed",
     "EndpointRolledBack",
     "EndpointRollbackFailed",
+    "EndpointTaken",
     "EndpointTimedOut",
     "VersionRolledBack",
     "PromotionKindUnsupported",
@@ -94,7 +80,14 @@ OTHER_WAYS_OUT = {
     "RecordFailure": {"IsNameReserved"},
     "RecordRefusal": {"Refused"},
     "CreateModelPackageGroup": {"ConfirmModelPackageGroup"},
-    "EvaluateChampion": {"ExplainNoComparison"},
+    "Preprocess": {"IsAnswerLost"},
+    "Train": {"IsAnswerLost"},
+    "Evaluate": {"IsAnswerLost"},
+    "EvaluateChampion": {"IsAnswerLost"},
+    "Transform": {"IsAnswerLost"},
+    "StopProcessingJob": {"IsRepeatLeft"},
+    "StopTrainingJob": {"IsRepeatLeft"},
+    "StopTransformJob": {"IsRepeatLeft"},
     "BuildReport": {"ExplainNoReport"},
     "RegisterScalableTarget": {"ExplainNoScaling"},
     "PutScalingPolicy": {"ExplainNoScaling"},
@@ -106,8 +99,15 @@ OTHER_WAYS_OUT = {
     "DescribeNeighbour": {"NeighbourUnknown"},
     "DeleteRetiredConfig": {"DeleteRetiredModel"},
     "DeleteRetiredModel": {"LeaveRetired"},
-    "DeleteTemporary": {"ExplainLeft"},
-    "ReturnToPrevious": {"RecordFailure"},
+    "CreateEndpoint": {"FindChange"},
+    "CreateProbeEndpoint": {"FindChange"},
+    "UpdateEndpoint": {"FindChange"},
+    "StartShadow": {"FindChange"},
+    "DeleteProbeEndpoint": {"LookForProbe"},
+    "LookForProbe": {"IsProbeGone"},
+    "DeleteTemporary": {"IsTemporaryLeft"},
+    "InspectReturn": {"ExplainShadowLeft"},
+    "ReturnToPrevious": {"WaitForReturn"},
     "MarkRolledBack": {"IsNameReserved"},
     "StampFailed": {"IsNameReserved"},
     "PlanPromotion": {"ExplainEarlyFailure"},
@@ -214,9 +214,10 @@ def test_integrations_exist_in_the_form_used(
 def test_optimised_integrations_get_only_the_members_that_they_take(
     machine: str, name: str, state: dict[str, Any]
 ) -> None:
-    *kind, action = state["Resource"].removeprefix("arn:aws:states:::").split(":")
+    taken = optimised_members(state["Resource"])
     given = {member.removesuffix(".$") for member in state.get("Parameters", {})}
-    assert kind != ["sagemaker"] or given <= OPTIMISED_MEMBERS.get(action, given)
+    assert given - (given if taken is None else taken) == set()
+    assert taken is not None or "states:::sagemaker:" not in state["Resource"]
 
 
 def as_request(value: Any) -> Any:

@@ -150,6 +150,7 @@ def test_code_is_released_and_nothing_is_copied() -> None:
 
 
 FAULT = {"error": "EndpointFailed", "cause": "no capacity"}
+ROLLED_BACK = {"error": "EndpointRolledBack", "cause": "config b serves"}
 PERSON = {"polls": 1, "waitSeconds": 1}
 
 
@@ -169,6 +170,12 @@ PERSON = {"polls": 1, "waitSeconds": 1}
             {"watch": {"status": "failed", **FAULT, **PERSON}},
             "DeploymentFailed",
             "EndpointFailed: no capacity",
+        ),
+        (
+            "staging",
+            {"watch": {"status": "failed", **ROLLED_BACK, **PERSON}},
+            "EndpointRolledBack",
+            "staging (account 210987654321): config b serves",
         ),
         (
             "staging",

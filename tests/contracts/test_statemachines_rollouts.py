@@ -344,18 +344,24 @@ def test_a_shadow_whose_alarm_fires_never_takes_over() -> None:
     assert asked["AlarmNames"] == [f"{ENDPOINT}-shadow-errors", f"{ENDPOINT}-shadow-latency"]
 
 
-@pytest.mark.parametrize("action", ["describeAlarms", "updateEndpoint"])
-def test_a_shadow_is_taken_away_whatever_fails_after_it_started(action: str) -> None:
-    worked = QUIET if action == "describeAlarms" else {"EndpointArn": "arn"}
-    at = [described_endpoint("InService", name) for name in (OLD_CONFIG, SHADOW_CONFIG, OLD_CONFIG)]
-    known = known_endpoint(*at)
+def test_a_shadow_whose_alarms_cannot_be_asked_is_taken_away() -> None:
+    ending = shadow(describeAlarms=in_turn(QUIET, DENIED))
+
+    assert ending.error == DENIED.error
+    assert updated_to(ending) == [SHADOW_CONFIG, OLD_CONFIG]
+
+
+def test_a_shadow_whose_version_cannot_take_over_is_taken_away() -> None:
+    worked = {"EndpointArn": "arn"}
+    at = [described_endpoint("InService", name) for name in (OLD_CONFIG, SHADOW_CONFIG)]
+    left = [*at, at[1], at[1], described_endpoint("InService", OLD_CONFIG)]
     ending = roll(
         {"rollout": {"strategy": "shadow"}},
-        **{**known, action: in_turn(worked, DENIED, worked)},
+        **{**known_endpoint(*left), "updateEndpoint": in_turn(worked, DENIED, worked)},
     )
 
     assert ending.error == DENIED.error
-    assert updated_to(ending)[-1] == OLD_CONFIG
+    assert updated_to(ending) == [SHADOW_CONFIG, first_config(), OLD_CONFIG]
 
 
 def test_a_shadow_that_does_not_start_is_reported_and_nothing_else_is_done() -> None:
@@ -402,7 +408,7 @@ def test_a_version_that_was_rolled_back_is_marked() -> None:
 
 def test_a_failed_version_is_stamped_and_not_marked() -> None:
     def fail(**instead: Any) -> Ending:
-        return update(updateEndpoint=in_turn(DENIED), **instead)
+        return update(old("InService"), updateEndpoint=in_turn(DENIED), **instead)
 
     assert stamps(after(fail, failed=[PACKAGE_ARN])) == [(PACKAGE_ARN, "Failed")]
 

@@ -25,6 +25,7 @@ from functions import (
     data_intake,
     promote_version,
     promotion_handler,
+    receive_version,
     reconciler,
     update_schema,
     webhook_sender,
@@ -57,6 +58,8 @@ ENVIRONMENT = {
     "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-a1B2c3",
     "TRAINING_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:training",
     "INFERENCE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:inference",
+    "PROMOTION_SOURCE_ACCOUNTS": "123456789012",
+    "PROMOTION_APPROVAL": "none",
     "IMAGE_URI": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
 }
 
@@ -396,6 +399,7 @@ def _forget() -> None:
         data_intake,
         promote_version,
         promotion_handler,
+        receive_version,
         reconciler,
         update_schema,
         webhook_sender,

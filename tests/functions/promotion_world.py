@@ -1,14 +1,19 @@
 """Two accounts for the functions of a promotion: an approved version at home, an empty target."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from functions import promote_version
+import pytest
+
+from functions import promote_version, receive_version
 from signalbox import promotion
 from signalbox.aws import clients, promotion_target
+from signalbox.errors import SignalboxError
 from signalbox.promotion import PromotionTarget
 from tests.functions import gate_stories as stories
 from tests.functions.conftest import WORKFLOW, FakeMachines, World
@@ -45,6 +50,8 @@ class There:
     pipeline_starts: list[dict[str, Any]] = field(default_factory=list)
     digest: str = DIGEST
     deleted: set[str] = field(default_factory=set)
+    asks: bool = False
+    """Whether its template has a person asked."""
 
     @property
     def environment(self) -> str:
@@ -80,6 +87,25 @@ class There:
             for one in found
             if one["ModelPackageArn"] not in self.deleted
         ]
+
+    def receive(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What this target's function receive_version answers, in its own account."""
+        asks = "manual" if self.asks else "none"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PROMOTION_APPROVAL", asks)
+            patch.setenv("WORKFLOW_BUCKET", self.bucket)
+            machine = self.inference.replace(":execution:", ":stateMachine:")
+            patch.setenv("INFERENCE_MACHINE_ARN", machine)
+            for name in ("s3", "sagemaker", "stepfunctions"):
+                patch.setattr(clients, name, partial(getattr, self.session, name))
+            receive_version._settings.cache_clear()
+            try:
+                return {"said": receive_version.handler(request, None)}
+            except SignalboxError as error:
+                raised = {"errorType": type(error).__name__, "errorMessage": str(error)}
+                return {"said": raised, "FunctionError": "Unhandled"}
+            finally:
+                receive_version._settings.cache_clear()
 
     def decide(self, status: str) -> None:
         """A person decides on the newest version, in the target's registry."""
@@ -181,7 +207,7 @@ def put_path(*targets: dict[str, Any]) -> None:
 
 def deploy_target(target: dict[str, Any]) -> There:
     """An environment in another account, as its template would have left it."""
-    there = There(target, FakeMachines())
+    there = There(target, FakeMachines(), asks=target["approval"] == "manual")
     session, environment, account = there.session, there.environment, target["account"]
     for part in ("workflow", "source"):
         bucket = f"signalbox-{environment}-{part}-{account}-{REGION}"
@@ -197,7 +223,18 @@ def deploy_target(target: dict[str, Any]) -> There:
     _note_digests(there, session.sagemaker)
     keep_what_is_not_named(session.sagemaker)
     session.codepipeline.meta.events.register_first("before-call.codepipeline", _starts(there))
+    session.functions.meta.events.register_first("before-call.lambda.Invoke", _receives(there))
     return there
+
+
+def _receives(there: There) -> Callable[..., Any]:
+    def answer(params: dict[str, Any], **_: object) -> Any:
+        assert f"/functions/signalbox-{there.environment}-receive-version/" in params["url_path"]
+        given = there.receive(json.loads(params["body"]))
+        payload = io.BytesIO(json.dumps(given.pop("said")).encode())
+        return SimpleNamespace(status_code=200), {**given, "Payload": payload}
+
+    return answer
 
 
 def _ssm(session: promotion_target.TargetSession) -> Any:
@@ -227,6 +264,7 @@ def _note_digests(there: There, sagemaker: Any) -> None:
     asked: list[str] = []
 
     def note(params: dict[str, Any], **_: object) -> None:
+        params.pop("ModelLifeCycle")
         asked.append(params["ClientToken"])
         for container in params["InferenceSpecification"]["Containers"]:
             container["ImageDigest"] = there.digest

@@ -5,7 +5,6 @@ come at its own moment or any time after it; hypothesis draws when each copy com
 order. Where a schedule fails, it prints the smallest one that does.
 """
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.functions import gate_stories as stories
-from tests.functions.conftest import WORKFLOW
+from tests.functions.beginning import Beginning
 from tests.functions.gate_stories import RUN, deliver, execution_event, gate_event, version_event
 
 OPEN, DECIDED, ENDED = 0, 1, 2
@@ -86,36 +85,6 @@ EXPECTED = {
     "registry rejects": ("Failed", "Rejected", "rejected", ["rejected"]),
     "nobody": ("Failed", "PendingManualApproval", "expired", ["expired"]),
 }
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """A run at its model gate, and what to put back before the next storm.
-
-    A new world takes longer than its storm: all clients are made anew, and a run is released.
-    """
-
-    world: Any
-    arn: str
-    manifest: bytes
-    pipeline: dict[str, Any]
-
-    @classmethod
-    def of(cls, world: Any, arn: str) -> "Beginning":
-        """The world as it is now."""
-        stored = world.s3.get_object(Bucket=WORKFLOW, Key=f"runs/{RUN}/manifest.json")
-        return cls(world, arn, stored["Body"].read(), copy.deepcopy(vars(world.pipeline)))
-
-    def again(self) -> None:
-        """Forget a storm: its messages, its entries in the history, its decision."""
-        s3 = self.world.s3
-        for key in self.world.keys():  # noqa: SIM118
-            if f"/{RUN}/messages/" in key:
-                s3.delete_object(Bucket=WORKFLOW, Key=key)
-        s3.put_object(Bucket=WORKFLOW, Key=f"runs/{RUN}/manifest.json", Body=self.manifest)
-        vars(self.world.pipeline).update(copy.deepcopy(self.pipeline))
-        stories.decide_in_registry(self.world, self.arn, "PendingManualApproval", "")
-        self.world.told()  # what a storm that failed has left in the queue
 
 
 @pytest.mark.slow

@@ -336,6 +336,46 @@ def test_a_deployment_that_runs_is_waited_for_and_not_begun_twice(world, there, 
     assert len(there.machines.started) == 1
 
 
+@pytest.mark.parametrize("execution", ["", f"{two.MACHINE}:by-hand"])
+def test_a_version_that_serves_and_was_not_written_down_is_not_rolled_out_again(
+    world, there, arn, execution
+):
+    for name in ("register", "approve", "deploy"):
+        step(name, arn, there)
+    there.end("SUCCEEDED")
+    serves(there)  # and here the promotion was killed
+
+    for name in ("verify", "copy", "register", "approve"):
+        step(name, arn, there, execution=execution)
+    answer = step("deploy", arn, there, execution=execution)
+    step("record", arn, there, execution=execution)
+
+    assert answer["status"] == "registered"
+    assert len(there.machines.started) == 1
+    assert two.record(arn)["targets"]["staging"]["status"] == "promoted"
+
+
+def test_a_version_that_another_has_taken_over_from_is_rolled_out_again(world, there, arn):
+    for name in ("register", "approve", "deploy"):
+        step(name, arn, there)
+    there.end("SUCCEEDED")
+    serves(there, "Superseded")
+
+    step("deploy", arn, there, execution=f"{two.MACHINE}:by-hand")
+
+    assert len(there.machines.started) == 2
+
+
+def serves(there, status="Serving"):
+    """What the target's record_outcome stamps; moto has no life cycle of a version."""
+    there.session.sagemaker.meta.events.register_last(
+        "after-call.sagemaker.DescribeModelPackage",
+        lambda parsed, **_: parsed.update(
+            ModelLifeCycle={"Stage": "staging", "StageStatus": status}
+        ),
+    )
+
+
 def test_a_deployment_recorded_and_never_begun_is_begun(world, there, arn):
     for name in ("register", "approve", "deploy"):
         step(name, arn, there)

@@ -274,3 +274,28 @@ def test_a_policy_that_names_a_role_that_is_not_there_is_refused() -> None:
         store.open_key(allow("kms:Decrypt", "*", Principal=nobody))
     with pytest.raises(ClientError, match=r"MalformedPolicyDocument.*never-made"):
         world.make_role(DEV, trusted=trust(nobody))
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_a_bucket_can_open_the_versions_that_have_a_tag(way: str) -> None:
+    """S3 User Guide, "Tagging and access control policies": s3:ExistingObjectTag of the version."""
+    copy = make_copy()
+    copy.open()
+    tagged = copy.bucket_policy()
+    tagged["Condition"]["StringEquals"] = {"s3:ExistingObjectTag/promotion": "approved"}
+    copy.source.open_bucket(tagged)
+    place = {"Bucket": copy.source.bucket, "Key": "model"}
+    newer = copy.source.s3.put_object(**place, Body=b"n" * 6_000_000)["VersionId"]
+
+    def tag(version: str, value: str) -> None:
+        tags = {"TagSet": [{"Key": "promotion", "Value": value}]}
+        copy.source.s3.put_object_tagging(**place, VersionId=version, Tagging=tags)
+
+    tag(newer, "approved")
+    tag(copy.version, "refused")
+    with pytest.raises(ClientError, match="s3:GetObjectVersion"):
+        WAYS[way](copy)
+    tag(copy.version, "approved")
+    WAYS[way](copy)
+    arrived = copy.target.s3.get_object(Bucket=copy.target.bucket, Key="copied")
+    assert arrived["Body"].read() == b"m" * 6_000_000

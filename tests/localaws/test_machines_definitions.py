@@ -112,6 +112,26 @@ class TestThroughTheApi:
 
         assert said.count('The field "DeploymentConfig" is not supported by Step Functions') == 1
 
+    @pytest.mark.parametrize(
+        ("call", "refused", "taken"),
+        [
+            ("createProcessingJob.sync", "ProcessingJobArn", "NetworkConfig"),
+            ("createTrainingJob.sync", "RetryStrategy", "Environment"),
+            ("createTrainingJob", "ProfilerConfig", "EnableManagedSpotTraining"),
+            ("createTransformJob.sync", "DataProcessing", "ModelClientConfig"),
+            ("createModel", "InferenceExecutionConfig", "VpcConfig"),
+        ],
+    )
+    def test_the_jobs_take_less_than_their_apis_too(
+        self, call: str, refused: str, taken: str
+    ) -> None:
+        said = self.refusal(
+            task(f"arn:aws:states:::sagemaker:{call}", **{f"{refused}.$": "$", f"{taken}.$": "$"})
+        )
+
+        assert f'"{refused}' in said
+        assert f'"{taken}' not in said
+
     def test_members_are_spelled_in_pascal_case_and_no_other(self) -> None:
         said = self.refusal(
             task("arn:aws:states:::aws-sdk:sfn:describeExecution", executionArn="a")

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import iam
+from localaws import iam, machine_pace
 from tests.localaws import machine_bench as bench
 
 BUCKET = "machine-jobs"
@@ -121,6 +122,24 @@ def test_stopped_execution_stops_its_job(jobs: Jobs) -> None:
 
     assert bench.describe(execution)["status"] == "ABORTED"
     bench.until(lambda: describe_job("long-0")["ProcessingJobStatus"] == "Stopped")
+    assert bench.types_of(execution)[4:] == ["TaskSubmitted", "ExecutionAborted"]
+
+
+def test_a_task_left_behind_tells_the_history_nothing_more() -> None:
+    told: list[str] = []
+
+    class History:
+        def add_event(self, kind: str) -> int:
+            told.append(kind)
+            return len(told)
+
+    frame = SimpleNamespace(is_running=lambda: "ExecutionAborted" not in told)
+    voice = machine_pace.AttemptHistory(History(), frame)
+
+    assert voice.add_event("TaskSubmitted") == 1
+    told.append("ExecutionAborted")  # by the execution itself
+    assert voice.add_event("TaskSucceeded") == 0
+    assert told == ["TaskSubmitted", "ExecutionAborted"]
 
 
 def test_job_that_somebody_stops_fails_its_task(jobs: Jobs) -> None:

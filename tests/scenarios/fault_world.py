@@ -171,6 +171,7 @@ _ROLES = (
     "signalbox-staging-deploy",
     "signalbox-staging-inference",
     "signalbox-staging-probe-endpoint",
+    "signalbox-staging-receive-version",
     "signalbox-staging-record-outcome",
 )
 

@@ -24,6 +24,7 @@ _FUNCTION_ROLES = ", ".join(
         "BuildReport",
         "ProbeEndpoint",
         "PromoteVersion",
+        "ReceiveVersion",
     )
 )
 _KINDS = {"kms": "EncryptionKey", "sns": "NotificationTopic", "sqs": "DeadLetterQueue"}

@@ -1,11 +1,15 @@
 """The rollout in a manifest: what is refused, and what the machine is given."""
 
-from typing import Any
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from signalbox import manifest, rollout
 from signalbox.manifest_checks import check
+from signalbox.manifest_inference import SWITCHED_OFF_BY_NULL
 from tests.unit.test_manifest import problems_of
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1a2b3c4d"
@@ -180,6 +184,46 @@ def test_alarms_are_on_where_there_are_instances(author):
     assert on is not None
     assert on.alarm_names == ["signalbox-dev-diabetes-errors", "signalbox-dev-diabetes-latency"]
     assert [plan.alarm_names for plan in (off, serverless) if plan] == [[], []]
+
+
+WRITTEN = [  # (what the author wrote, Options of the run, the alarms that are left)
+    ({}, {}, ["errors", "latency"]),
+    ({"maxLatencyMs": None}, {}, ["errors"]),
+    ({}, {"maxLatencyMs": None}, ["errors"]),
+    ({"maxErrorRate": 0.5}, {"maxErrorRate": None}, ["latency"]),
+    ({"maxLatencyMs": None}, {"maxErrorRate": None}, []),
+    ({"maxLatencyMs": None}, {"maxLatencyMs": 80}, ["errors", "latency"]),
+    ({"maxLatencyMs": None}, {"periodSeconds": 120}, ["errors"]),
+    ({"periodSeconds": 120}, {"periodSeconds": None}, ["errors", "latency"]),
+]
+
+
+@pytest.mark.parametrize(("written", "said", "left"), WRITTEN)
+def test_null_switches_an_alarm_off_in_the_manifest_and_in_options(author, written, said, left):
+    author["inference"] = {"mode": "endpoint", "alarms": written}
+    options = json.dumps({"inference": {"alarms": said}})
+
+    patched, given = manifest.apply_options(author, options)
+
+    plan = planned(author, **patched["inference"])
+    assert plan is not None
+    assert plan.alarm_names == [f"signalbox-dev-diabetes-{name}" for name in left]
+    assert given == {"inference": {"alarms": said}}
+
+
+def test_every_key_whose_null_is_not_its_default_can_be_set_to_null_by_options():
+    assert set(nullable(manifest.AuthorManifest, ())) == set(SWITCHED_OFF_BY_NULL)
+
+
+def nullable(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The paths, in the JSON, of the keys that may be null and are something else by default."""
+    for name, field in model.model_fields.items():
+        here = (*path, field.alias or name)
+        if type(None) in get_args(field.annotation) and field.default is not None:
+            yield here
+        for kind in [field.annotation, *get_args(field.annotation)]:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from nullable(kind, here)
 
 
 @pytest.mark.parametrize("seconds", [600, 3600, 28_800])

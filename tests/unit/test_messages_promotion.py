@@ -38,6 +38,12 @@ WITHDRAWN = TaskFailure(
     Error="PromotionWithdrawn", Cause="version 4 of signalbox-dev-diabetes is Rejected"
 )
 
+ROLLED_BACK = TaskFailure(
+    Error="EndpointRolledBack",
+    Cause="prod (account 345678901234): Endpoint signalbox-prod-diabetes serves config a, not the "
+    "requested b: SageMaker rolled the update back. Reason: an alarm",
+)
+
 
 @pytest.fixture
 def manifest(author, platform, started) -> ResolvedManifest:
@@ -65,13 +71,14 @@ def every_message(manifest: ResolvedManifest) -> dict[str, Message]:
         "promotion_released": messages_promotion.released(given, "f4f5a1de"),
         "promotion_failed": messages_promotion.ended(given, CHANGED),
         "promotion_withdrawn": messages_promotion.ended(given, WITHDRAWN),
+        "promotion_rolled_back": messages_promotion.ended(given, ROLLED_BACK),
         "promotion_failed_early": messages_promotion.ended(early, CHANGED),
     }
 
 
 NAMES = (
     "promotion_waits", "promoted", "promotion_released", "promotion_failed", "promotion_withdrawn",
-    "promotion_failed_early",
+    "promotion_failed_early", "promotion_rolled_back",
 )  # fmt: skip
 
 
@@ -89,8 +96,8 @@ def test_the_e_mail_reads_as_its_golden_file(manifest, name):
 def test_each_message_has_a_key_of_its_own(manifest):
     keys = [message.key for message in every_message(manifest).values()]
 
-    # The two endings of one promotion to one target are alternatives.
-    assert len(set(keys)) == len(keys) - 1
+    # The three endings of one promotion to one target are alternatives.
+    assert len(set(keys)) == len(keys) - 2
 
 
 def test_the_line_that_decides_is_one_that_the_aws_command_takes(manifest):

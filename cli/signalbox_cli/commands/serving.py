@@ -146,7 +146,8 @@ def rollback_command(
     The version that serves is marked as rolled back first, so that no event deploys it again; then
     the endpoint is updated in place and waited for, and the record says who did it and why. Ctrl-C
     is safe at any moment: the same command goes on where it stopped, and does nothing when nothing
-    is left to do. Exit code 4: the endpoint did not come to serve the earlier version.
+    is left to do. While another version rolls out it refuses and changes nothing. Exit code 4: the
+    endpoint did not come to serve the earlier version.
 
     \b
     signalbox rollback diabetes --reason "predictions drift since Monday" --local

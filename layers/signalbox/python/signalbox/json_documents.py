@@ -4,7 +4,7 @@ Rules only: imports no AWS client.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -78,18 +78,25 @@ def kind(value: JsonValue) -> str:
     return type_name.get(type(value), "number")
 
 
-def merge_patch(target: JsonValue, patch: JsonValue) -> JsonValue:
+def merge_patch(
+    target: JsonValue, patch: JsonValue, *, nullable: Collection[tuple[str, ...]] = ()
+) -> JsonValue:
     """The target after a JSON merge patch (RFC 7386, section 2); arguments stay as they are.
+
+    Null removes a key, except at the paths of `nullable`, where it is a value like any other.
 
     >>> merge_patch({"a": "b", "c": {"d": "e", "f": "g"}}, {"a": "z", "c": {"f": None}})
     {'a': 'z', 'c': {'d': 'e'}}
+    >>> merge_patch({"a": 1}, {"a": None}, nullable=[("a",)])
+    {'a': None}
     """
     if not isinstance(patch, dict):
         return patch
     merged: JsonObject = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
-        if value is None:
+        below = [path[1:] for path in nullable if path[:1] == (key,)]
+        if value is None and () not in below:
             merged.pop(key, None)
         else:
-            merged[key] = merge_patch(merged.get(key), value)
+            merged[key] = merge_patch(merged.get(key), value, nullable=below)
     return merged

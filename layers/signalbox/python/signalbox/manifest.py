@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from signalbox.errors import ManifestError, NewerSchemaVersionError
 from signalbox.json_documents import Document, JsonObject, kind, merge_patch, parse, pointer
-from signalbox.manifest_inference import InferenceSection
+from signalbox.manifest_inference import SWITCHED_OFF_BY_NULL, InferenceSection
 from signalbox.manifest_migration import CURRENT_VERSION, migrate, sort_key
 from signalbox.manifest_sections import (
     ApprovalsSection,
@@ -134,6 +134,7 @@ def _check_version(document: JsonObject, source: str) -> None:
 def apply_options(document: JsonObject, options_text: str) -> tuple[JsonObject, JsonObject]:
     """The document after the run's Options (a JSON merge patch), and the Options themselves.
 
+    Null takes a key out of the document; where the manifest knows null as a value, it is set.
     Raises ManifestError for Options that are not a JSON object, or that touch what the run is.
     """
     source = "the pipeline variable Options"
@@ -143,7 +144,7 @@ def apply_options(document: JsonObject, options_text: str) -> tuple[JsonObject, 
         raise ManifestError(
             tuple(f"/{key}: cannot be changed for one run" for key in fixed), document=source
         )
-    return _object(merge_patch(document, options), source), options
+    return _object(merge_patch(document, options, nullable=SWITCHED_OFF_BY_NULL), source), options
 
 
 def validate(document: JsonObject, *, source: str = "manifest.json") -> AuthorManifest:

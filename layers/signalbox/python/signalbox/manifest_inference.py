@@ -60,7 +60,7 @@ class RolloutSection(Section):
 
 
 class AlarmsSection(Section):
-    """When an update is rolled back; null switches one alarm off."""
+    """When an update is rolled back; null switches one alarm off, here and in Options."""
 
     max_error_rate: Annotated[float, Field(ge=0, le=1)] | None = Field(
         0.01, description="Largest accepted part of requests answered with 5xx"
@@ -74,6 +74,13 @@ class AlarmsSection(Section):
     evaluation_periods: Annotated[int, Field(ge=1, le=20)] = Field(
         1, description="Periods in a row above the limit until the alarm fires"
     )
+
+
+# Where null is a value of its own, and no word for the default: Options set it, too.
+SWITCHED_OFF_BY_NULL = (
+    ("inference", "alarms", "maxErrorRate"),
+    ("inference", "alarms", "maxLatencyMs"),
+)
 
 
 class ScalingSection(Section):

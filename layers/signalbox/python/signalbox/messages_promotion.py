@@ -122,11 +122,15 @@ def released(given: Telling, pipeline_execution: str) -> Message:
     )
 
 
+# Endings after which trying again changes nothing.
+_TITLES = {"PromotionWithdrawn": "was withdrawn before", "EndpointRolledBack": "was rolled back in"}
+
+
 def ended(given: Telling, failure: TaskFailure) -> Message:
     """A promotion came to its end before its target."""
     there = given.target.environment if given.target else "any target"
     withdrawn = failure.error == "PromotionWithdrawn"
-    title = "was withdrawn before" if withdrawn else "was not promoted to"
+    title = _TITLES.get(failure.error, "was not promoted to")
     said = failure.cause.splitlines()[0] if failure.cause else failure.error
     return _message(
         given,
@@ -142,11 +146,17 @@ def ended(given: Telling, failure: TaskFailure) -> Message:
         sections=section(
             "What ended it", [f"Error    {failure.error}", f"Cause    {failure.cause}"]
         ),
-        commands=[] if withdrawn else [_again(given)],
+        commands=[] if failure.error in _TITLES else [_again(given)],
     )
 
 
 def _left_behind(failure: TaskFailure) -> str:
+    if failure.error == "EndpointRolledBack":
+        return (
+            "What served there before serves on. Unless there was only no room for it, the version "
+            "there is marked with rolled_back, and nothing deploys it again: release a better one, "
+            "or take the mark off."
+        )
     if failure.error.startswith("Deployment"):
         return "The inference machine of the target says in its own ending what serves there now."
     return "Nothing that serves was changed by its promotion."

@@ -107,7 +107,10 @@ class TargetStatus(StrEnum):
 
 
 class TargetRecord(Document):
-    """One target of a version; `execution` is the one that takes it into use there."""
+    """One target of a version; `execution` is the one that takes it into use there.
+
+    `error` and `cause` are why it has failed; empty unless it has.
+    """
 
     status: Annotated[TargetStatus, Field(strict=False)]
     decision: int
@@ -117,6 +120,7 @@ class TargetRecord(Document):
     model_package_arn: str = ""
     execution: str = ""
     number: int = 0
+    error: str = ""
     cause: str = ""
 
 

@@ -3,6 +3,7 @@
 Rules only: imports no AWS client, reads no clock.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from signalbox import manifest_history
+from signalbox import manifest_history, receiving
 from signalbox.errors import TargetUnreachable
 from signalbox.json_documents import JsonObject
 from signalbox.manifest import apply_options, validate
@@ -21,6 +22,7 @@ from signalbox.naming import s3_uri
 from signalbox.promotion import PromotionTarget
 from signalbox.promotion_check import Approved
 
+# At most ten: GetParameters takes no more at once (API reference, read 2026-11-21).
 WIRED = (
     "workflow-bucket",
     "source-bucket",
@@ -69,11 +71,15 @@ def surroundings(app: str, target: PromotionTarget, wiring: Mapping[str, str]) -
 def promoted_run_id(arn: str, source_run: str, environment: str) -> str:
     """The run of a version in a target: sorts with its source, and is the same every time.
 
+    Its last part begins with `p`, which no run of the target's own has (naming.run_id ends in hex
+    digits): policies name promoted runs by that, as `runs/??????-??????-p?????/`.
+
     >>> promoted_run_id("arn:aws:sagemaker:x:1:model-package/g/3", "261121-093005-b8dd2b", "prod")
-    '261121-093005-a3368a'
+    '261121-093005-pum3iu'
     """
-    tail = hashlib.sha256(f"{arn}\0{environment}".encode()).hexdigest()[:6]
-    return f"{source_run[:13]}-{tail}"
+    digest = hashlib.sha256(f"{arn}\0{environment}".encode()).digest()
+    tail = base64.b32encode(digest).decode().lower()[:5]
+    return f"{source_run[:13]}-p{tail}"
 
 
 def image_there(image: str, source: tuple[str, str, str], target: tuple[str, str, str]) -> str:
@@ -199,6 +205,11 @@ def registration_request(
         "ModelPackageGroupName": made.names.model_package_group,
         "ModelPackageDescription": description[:1024],
         "ModelApprovalStatus": "PendingManualApproval",
+        "ModelLifeCycle": {
+            "Stage": made.run.environment,
+            "StageStatus": "Promoting",
+            "StageDescription": version.arn[:256],
+        },
         "InferenceSpecification": {
             "Containers": [container],
             "SupportedContentTypes": list(plan.content_types),
@@ -226,7 +237,7 @@ def _lineage(made: ResolvedManifest, version: Approved, artifact: Mapping[str, s
         "source_run_id": version.run_id,
         "source_account": version.arn.split(":")[4],
         "source_artifact_version": version.artifact.version_id,
-        "image_digest": version.image_digest,
+        receiving.IMAGE_DIGEST: version.image_digest,
     }
 
 

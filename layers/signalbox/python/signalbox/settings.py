@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from signalbox.errors import SettingsError
 from signalbox.naming import APP_NAME_PATTERN
+from signalbox.promotion import TargetApproval
 
 NonEmpty = Annotated[str, Field(min_length=1)]
 Arn = Annotated[str, Field(pattern=r"^arn:[^:]+:[^:]+:.*$")]
@@ -64,6 +65,14 @@ class PromotionSettings(RunSettings):
     aws_region: NonEmpty
     notification_topic_arn: Arn
     image_uri: NonEmpty
+
+
+class ReceivingSettings(RunSettings):
+    """Whose versions receive_version takes, whether a person is asked, and what uses them."""
+
+    inference_machine_arn: Arn
+    promotion_source_accounts: NonEmpty
+    promotion_approval: TargetApproval
 
 
 class ReconcilerSettings(NotifierSettings):

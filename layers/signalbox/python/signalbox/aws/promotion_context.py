@@ -116,6 +116,20 @@ def version_there(going: Promotion) -> ModelVersion:
     return promotion_versions.describe(going.arn_there, going.session)
 
 
+def has_arrived_unrecorded(going: Promotion, there: ModelVersion) -> bool:
+    """Whether a version serves in the target, and its promotion ended before it was written down.
+
+    Gone to once more after it was written down, it is rolled out: somebody has asked for that.
+    """
+    written_down = going.source.version.metadata.get(_arrived_key(going.environment))
+    return there.stage == f"{going.environment} Serving" and written_down != there.arn
+
+
+def _arrived_key(environment: str) -> str:
+    """The key, in the metadata at home, of the version that a target has of one."""
+    return f"promoted_{environment}"
+
+
 # --------------------------------------------------------------------------- what is written down
 
 
@@ -155,7 +169,7 @@ def _entry(before: TargetRecord | None, step: TargetStep) -> TargetRecord:
         return fresh
     if before.decision != step.decision:
         return fresh.model_copy(update={"model_package_arn": before.model_package_arn})
-    return before.model_copy(update={"cause": ""})
+    return before.model_copy(update={"error": "", "cause": ""})
 
 
 def note_failure(found: Source, step: TargetStep, failure: TaskFailure) -> None:
@@ -166,8 +180,9 @@ def note_failure(found: Source, step: TargetStep, failure: TaskFailure) -> None:
         known = record.targets.get(step.target.environment)
         if known is not None and _is_final(known, step):
             return record
-        failed = {"status": TargetStatus.FAILED, "at": at, "cause": failure.cause[:_CAUSE_LIMIT]}
-        entry = _entry(known, step).model_copy(update={**failed, "by": step.execution})
+        failed = {"status": TargetStatus.FAILED, "at": at, "by": step.execution}
+        why = {"error": failure.error, "cause": failure.cause[:_CAUSE_LIMIT]}
+        entry = _entry(known, step).model_copy(update={**failed, **why})
         return promotion.with_target(record, step.target.environment, entry)
 
     promotions.change(found.home.workflow_bucket, step.model_package_arn, rule)
@@ -225,7 +240,8 @@ def _history_entry(status: str, detail: JsonObject, step: TargetStep) -> History
 
 def stamp_home(going: Promotion) -> None:
     """Say in the registry at home where the version has gone."""
-    registry.stamp(going.step.model_package_arn, {f"promoted_{going.environment}": going.arn_there})
+    home = going.step.model_package_arn
+    registry.stamp(home, {_arrived_key(going.environment): going.arn_there})
 
 
 def telling(found: Source, execution: str, target: PromotionTarget) -> Telling:

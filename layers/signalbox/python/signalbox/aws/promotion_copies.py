@@ -15,7 +15,7 @@ from signalbox.aws.storage import ListedObject
 from signalbox.promotion_check import ObjectVersion
 
 if TYPE_CHECKING:
-    from types_boto3_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
+    from types_boto3_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef, TaggingTypeDef
 
 # CopyObject takes up to 5 GB, UploadPartCopy parts of up to 5 GB, 10,000 of them (S3 User Guide,
 # "Amazon S3 multipart upload limits", read 2026-11-21). One call has to end before its time-out
@@ -26,6 +26,9 @@ PART_BYTES = 1024**3
 _LARGEST_SCRIPT_BYTES = 50 * 1024 * 1024
 # Key of the copy's own metadata: which version it is a copy of.
 COPIED_FROM = "copied-from"
+# On an object's version at home: an approved model needs it in a target. The bucket's policy
+# opens such versions, and no other, to the roles of the promotion path.
+OPEN: "TaggingTypeDef" = {"TagSet": [{"Key": "signalbox-promotion", "Value": "approved"}]}
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,16 @@ def scripts(bucket: str, run_id: str) -> tuple[dict[str, bytes], bytes]:
 
 
 def make(copy: Copy, session: TargetSession) -> ObjectVersion:
-    """Copy one version unless the target has it; the version that the target has then."""
+    """Copy one version unless the target has it; the version that the target has then.
+
+    Opens the version at home to the target first.
+    """
     known = _copied(copy, session)
     if known is not None:
         return known
+    clients.s3().put_object_tagging(
+        Bucket=copy.bucket, Key=copy.key, VersionId=copy.version.version_id, Tagging=OPEN
+    )
     if copy.version.size_bytes > LARGEST_COPY_BYTES:
         _copy_in_parts(copy, session)
     else:
@@ -111,7 +120,9 @@ def _copied(copy: Copy, session: TargetSession) -> ObjectVersion | None:
     try:
         found = session.s3.head_object(Bucket=copy.to_bucket, Key=copy.to_key)
     except ClientError as error:
-        if failures.code_of(error) in failures.MISSING_OBJECT:
+        # The deploy role may not list the target's bucket, so S3 says 403 of what is missing; where
+        # that is a denial, the copy itself meets it and says which.
+        if failures.code_of(error) in failures.MISSING_OBJECT or failures.status_of(error) == 403:
             return None
         raise
     is_it = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from signalbox.aws import failures, storage
+from signalbox.aws import clients, failures, storage
 from signalbox.aws.promotion_target import TargetSession
 from signalbox.manifest_resolved import ResolvedManifest, Run, to_input
 from signalbox.promotion_manifest import Surroundings, bundle_key
@@ -61,13 +61,11 @@ def look(execution: str, session: TargetSession) -> Watched:
     return Watched(Ending.FAILED, found.get("error", "") or found["status"], cause[:_CAUSE_LIMIT])
 
 
-def start(
-    manifest: ResolvedManifest, name: str, there: Surroundings, session: TargetSession
-) -> None:
-    """Start the target's inference machine on a manifest, once under a name."""
+def start(manifest: ResolvedManifest, name: str, machine_arn: str) -> None:
+    """In the target: start the inference machine on a manifest, once under a name."""
     try:
-        session.stepfunctions.start_execution(
-            stateMachineArn=there.inference_machine_arn,
+        clients.stepfunctions().start_execution(
+            stateMachineArn=machine_arn,
             name=name,
             input=to_input(manifest).decode(),
         )

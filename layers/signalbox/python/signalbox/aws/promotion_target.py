@@ -18,6 +18,7 @@ from signalbox.promotion_manifest import Surroundings
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
+    from types_boto3_lambda import LambdaClient
     from types_boto3_s3 import S3Client
     from types_boto3_sagemaker import SageMakerClient
     from types_boto3_stepfunctions import SFNClient
@@ -71,11 +72,17 @@ class TargetSession:
         client: CodePipelineClient = self._client("codepipeline")
         return client
 
+    @property
+    def functions(self) -> "LambdaClient":
+        """Lambda, as the deploy role."""
+        client: LambdaClient = self._client("lambda")
+        return client
+
     def wiring(self, app: str) -> dict[str, str]:
-        """The parameters of the environment by the last part of their names."""
+        """What a promotion has to know of the environment, by the last part of the names."""
         path = f"/{app}/{self.target.environment}"
-        pages = self._client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path)
-        found = [parameter for page in pages for parameter in page["Parameters"]]
+        names = [f"{path}/{name}" for name in promotion_manifest.WIRED]
+        found = self._client("ssm").get_parameters(Names=names)["Parameters"]
         return {p["Name"].removeprefix(f"{path}/"): p["Value"] for p in found}
 
 

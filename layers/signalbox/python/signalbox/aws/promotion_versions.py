@@ -8,42 +8,26 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from signalbox import naming, promotion_check, promotion_manifest, registration
+from signalbox import naming, promotion_manifest, registration
 from signalbox.aws import failures, registry, storage
 from signalbox.aws.promotion_target import TargetSession
-from signalbox.aws.registry import Approval, ModelVersion
-from signalbox.errors import ImageChanged
+from signalbox.aws.registry import ModelVersion
 from signalbox.json_documents import JsonObject
 from signalbox.manifest_resolved import ResolvedManifest, from_json, to_json
-from signalbox.promotion_check import Approved
 
 
-def register(request: JsonObject, version: Approved, decision: int, session: TargetSession) -> str:
-    """The version's ARN in the target; asked for again, the same one.
-
-    Raises ImageChanged, and leaves no version, when the image there is not the approved one.
-    """
+def register(request: JsonObject, decision: int, session: TargetSession) -> str:
+    """The version's ARN in the target, pending; asked for again, the same one."""
     make_group(str(request["ModelPackageGroupName"]), session)
     asked: Mapping[str, Any] = request
     answer = session.sagemaker.create_model_package(**asked, ClientToken=_token(request, decision))
-    arn = answer["ModelPackageArn"]
-    check_image(arn, version, session)
-    return arn
+    return answer["ModelPackageArn"]
 
 
 def _token(request: JsonObject, decision: int) -> str:
     """1 to 36 characters (API reference, CreateModelPackage); other words are another request."""
     text = json.dumps([request, decision], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def check_image(arn: str, version: Approved, session: TargetSession) -> None:
-    """Raises ImageChanged, and takes the version back, when its image is another one."""
-    try:
-        promotion_check.check_image(version, describe(arn, session).container)
-    except ImageChanged:
-        session.sagemaker.delete_model_package(ModelPackageName=arn)
-        raise
 
 
 def make_group(name: str, session: TargetSession) -> None:
@@ -73,20 +57,6 @@ def is_there(arn: str, session: TargetSession) -> bool:
 def describe(arn: str, session: TargetSession) -> ModelVersion:
     """The version as the target's registry has it."""
     return registry.describe(arn, session.sagemaker)
-
-
-def approve(arn: str, reason: str, session: TargetSession) -> Approval:
-    """Approve a version that waits, where the path asks for nobody; what the registry says then.
-
-    A person's decision in the target is never overruled.
-    """
-    known = describe(arn, session).approval
-    if known is not Approval.PENDING:
-        return known
-    session.sagemaker.update_model_package(
-        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=reason[:1024]
-    )
-    return Approval.APPROVED
 
 
 def store_manifest(made: ResolvedManifest, session: TargetSession) -> None:
@@ -122,15 +92,3 @@ def change_manifest(
 
     stored = storage.update(bucket, key, on_bytes, s3=session.s3)
     return from_json(stored.content, source=uri)
-
-
-def stamp(arn: str, environment: str, reason: str, session: TargetSession) -> None:
-    """Say in the target's registry that the version is on its way into use."""
-    session.sagemaker.update_model_package(
-        ModelPackageArn=arn,
-        ModelLifeCycle={
-            "Stage": environment,
-            "StageStatus": "Promoting",
-            "StageDescription": reason[:256],
-        },
-    )

@@ -24,7 +24,8 @@ class Approval(StrEnum):
 @dataclass(frozen=True)
 class ModelVersion:
     """One package of a group; `evaluation_uri` is where its metrics lie, empty when it has none;
-    `modified_by` is an ARN, empty where SageMaker does not know it.
+    `modified_by` is an ARN, empty where SageMaker does not know it; `stage` is where it is in use
+    and how far, such as "prod Serving".
     """
 
     arn: str
@@ -32,6 +33,7 @@ class ModelVersion:
     approval_description: str
     evaluation_uri: str
     modified_by: str = ""
+    stage: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     container: Container = field(default_factory=Container)
 
@@ -39,6 +41,7 @@ class ModelVersion:
 def describe(arn: str, sagemaker: "SageMakerClient | None" = None) -> ModelVersion:
     """A model version as the registry has it; `sagemaker` is another account's client."""
     package = (sagemaker or clients.sagemaker()).describe_model_package(ModelPackageName=arn)
+    life = package.get("ModelLifeCycle", {})
     quality = package.get("ModelMetrics", {}).get("ModelQuality", {})
     return ModelVersion(
         arn=arn,
@@ -46,6 +49,7 @@ def describe(arn: str, sagemaker: "SageMakerClient | None" = None) -> ModelVersi
         approval_description=package.get("ApprovalDescription", ""),
         evaluation_uri=quality.get("Statistics", {}).get("S3Uri", ""),
         modified_by=package.get("LastModifiedBy", {}).get("IamIdentity", {}).get("Arn", ""),
+        stage=f"{life.get('Stage', '')} {life.get('StageStatus', '')}".strip(),
         metadata=package.get("CustomerMetadataProperties", {}),
         container=_container(package),
     )
@@ -80,6 +84,11 @@ def _settle(arn: str, status: Literal["Approved", "Rejected"], reason: str) -> N
         ModelApprovalStatus=status,
         ApprovalDescription=" ".join(reason.split())[:1024],
     )
+
+
+def delete(arn: str) -> None:
+    """Forget a version."""
+    clients.sagemaker().delete_model_package(ModelPackageName=arn)
 
 
 def stamp(arn: str, metadata: Mapping[str, str]) -> None:
