@@ -16,7 +16,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(CURDIR)/$(VENV)/bin/uv pip compi
         --python-version 3.11 --generate-hashes --no-emit-index-url
 ARCHITECTURE ?= arm64
 
-.PHONY: help demo demo-promotion test check up bench build docs lock clean tools-asl tools-sam
+.PHONY: help demo demo-promotion demo-delivery test lint check up bench build docs lock clean tools-asl tools-sam
 .PHONY: package bundle preview deploy acceptance-train acceptance-infer promote-tag promotable
 
 help: ## what can be made
@@ -29,15 +29,20 @@ demo: .venv/.laptop .signalbox/.layers ## the whole story on this machine: relea
 demo-promotion: .venv/.development .signalbox/.layers ## three models through dev, staging and prod: promoted, refused, rolled back
 	@$(RUN) signalbox demo-promotion $(DEMO)
 
+demo-delivery: .venv/.development .signalbox/.layers ## two commits through the delivery pipeline of five accounts: stopped, delivered
+	@$(RUN) signalbox demo-delivery $(DEMO)
+
 up: .venv/.laptop .signalbox/.layers ## serve the laptop's AWS until Ctrl-C
 	@$(RUN) signalbox up $(UP)
 
 test: .venv/.development .signalbox/.layers tools-asl ## every test; what CI runs
 	@$(RUN) $(PY) -m pytest $(PYTEST)
 
-check: .venv/.development tools-asl ## format, lint, types, imports and contracts, in under 30 s
+lint: .venv/.development ## format and lint only, in a second
 	@$(RUN) ruff format --check --quiet . || { echo "run: $(VENV)/bin/ruff format ." >&2; exit 1; }
 	@$(RUN) ruff check --quiet .
+
+check: lint tools-asl ## format, lint, types, imports and contracts, in under 30 s
 	@$(RUN) mypy --no-error-summary & types=$$!; \
 	  $(RUN) $(PY) -m pytest -q tests/contracts --ignore-glob='*/test_statemachines_[it]*'; contracts=$$?; \
 	  wait $$types && exit $$contracts # those left out run the machines
@@ -73,6 +78,7 @@ ROLE = $(if $(AS),$(PY) -m delivery.as_role $(ENV)/$(AS) --)
 IN_REGION = $(if $(REGION),--region $(REGION))
 WORKLOAD ?= workloads/diabetes
 ACCEPTANCE ?= .signalbox/acceptance
+COMMITTED = SIGNALBOX_COMMIT=$$($(PY) -m delivery.commits)
 HAS_ENV = @[ -n "$(ENV)" ] || { echo "say which environment: make $@ ENV=dev" >&2; exit 2; }
 
 package: .venv/.laptop ## ENV=x: upload the code, write .aws-sam/packaged.yaml with its parameters
@@ -93,7 +99,7 @@ bundle: .venv/.laptop ## packages and previews of all environments that the deli
 
 acceptance-train: .venv/.laptop ## ENV=x: train WORKLOAD there as anybody would, approve the version
 	$(HAS_ENV)
-	@$(RUN) $(ROLE) signalbox acceptance train $(WORKLOAD) -e $(ENV) --output $(ACCEPTANCE)
+	@$(RUN) $(COMMITTED) $(ROLE) signalbox acceptance train $(WORKLOAD) -e $(ENV) --output $(ACCEPTANCE)
 
 acceptance-infer: .venv/.laptop ## ENV=x: a real endpoint and a real batch beside the evaluation
 	$(HAS_ENV)

@@ -101,6 +101,8 @@ class Settings:
     data: Place
     environments: Mapping[str, Environment]
     """In the order of promotion."""
+    checks: str = "check test"
+    """Make targets that a commit must pass in the delivery pipeline."""
 
     @property
     def artifact_bucket(self) -> str:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from delivery import settings
+from delivery import commits, settings
 from delivery.toml_reading import SettingsError
 
 OUTPUT = Path(".aws-sam")
@@ -74,7 +74,8 @@ def package(environment: str, region: str = "") -> None:
     if subprocess.run(run, env=variables, check=False).returncode != 0:
         raise PackageError(f"nothing was packaged to s3://{bucket}/{prefix}/")
     CONFIGURATION.write_text(
-        settings.template_configuration(found, environment, where), encoding="utf-8"
+        settings.template_configuration(found, environment, where, commits.delivered(os.environ)),
+        encoding="utf-8",
     )
     print(f"{PACKAGED}: code in s3://{bucket}/{prefix}/")  # noqa: T201
     print(f"{CONFIGURATION}: parameters of {environment} in {where}")  # noqa: T201

@@ -181,6 +181,7 @@ def _pipeline(settings: Settings) -> Deployment:
         "ConnectionArn": repository.connection or NO_CONNECTION,
         "RepositoryId": repository.name if repository.connection else "",
         "BranchName": repository.branch,
+        "Checks": settings.checks,
         "StagingAccount": staging.account,
         "StagingRegion": staging.region,
         "ProdAccount": prod.account,

@@ -30,13 +30,14 @@ FOLDER_VARIABLE = "SIGNALBOX_SETTINGS"
 _ORDER = ("dev", "staging", "prod")  # template.yaml's EnvironmentName knows no others
 _ACCOUNT = (r"\d{12}", "the twelve digits of an account, in quotes")
 _REGION = (r"[a-z]{2}(-[a-z]+)+-\d", 'a region such as "us-east-1"')
+_TABLES = ("repository", "operations", "data")
 _SCHEDULE = re.compile(r"(cron|rate|at)\(.+\)")
 
 
 def load(folder: Path | None = None) -> Settings:
     """All files of the folder; raises SettingsError, which names file, key and remedy."""
     folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
-    shared = read(folder / "shared.toml").only(["app", "repository", "operations", "data"])
+    shared = read(folder / "shared.toml").only(["app", "checks", *_TABLES])
     app = shared.text("app", r"[a-z][a-z0-9-]{1,14}", "2 to 15 of a-z, 0-9 and -, a letter first")
     environments = {name: _environment(app, read(folder / f"{name}.toml")) for name in _ORDER}
     _check_chain(folder, environments)
@@ -47,6 +48,7 @@ def load(folder: Path | None = None) -> Settings:
             operations=_place(shared.table("operations")),
             data=_place(shared.table("data")),
             environments=environments,
+            checks=shared.text("checks", r"[a-z-]+( [a-z-]+)*", "make targets", "check test"),
         )
     )
 
@@ -176,11 +178,14 @@ def _check_chain(folder: Path, environments: Mapping[str, Environment]) -> None:
             following = environments[following].promotes_to
 
 
-def template_configuration(settings: Settings, environment: str, region: str = "") -> str:
+def template_configuration(
+    settings: Settings, environment: str, region: str = "", commit: str = ""
+) -> str:
     """JSON of CodePipeline's TemplateConfiguration: parameters and the stack's tags."""
+    tags = {"app": settings.app, "environment": environment}
     content = {
         "Parameters": parameters(settings, environment, region),
-        "Tags": {"app": settings.app, "environment": environment},
+        "Tags": {**tags, "commit": commit} if commit else tags,
     }
     return json.dumps(content, indent=2) + "\n"
 

@@ -1,4 +1,4 @@
-"""The five accounts of the delivery on one laptop, set up from the templates as an organisation would."""
+"""The five accounts of the delivery on one laptop, set up as an organisation would do it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
