@@ -179,7 +179,7 @@ class Run:
         self._buildspec = self._read_buildspec()
         own = codebuild_variables.own(self._build, self._buildspec)
         self._log.secrets += own.secrets
-        caches = self._folder.link_caches(self._buildspec, self._caches())
+        caches = self._folder.provide_caches(self._buildspec, self._caches())
         self._shell = self._open_shell(own, caches)
 
     def _caches(self) -> Path:
