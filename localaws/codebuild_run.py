@@ -277,8 +277,9 @@ class Run:
         ends = (Status.STOPPED, Status.TIMED_OUT, Status.FAILED)
         self._log.close()
         build.phases.append(Phase("COMPLETED"))
-        build.ended = clock.now()
         build.status = next((end for end in ends if end in statuses), Status.SUCCEEDED)
+        # Last of all: who sees the end must see how it came.
+        build.ended = clock.now()
         codebuild_events.state_changed(build)
         build.finished.set()
 

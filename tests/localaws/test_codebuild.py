@@ -104,6 +104,13 @@ def test_after_a_failed_build_phase_post_build_still_runs(bench: BuildBench):
     }
 
 
+def test_a_failed_command_of_finally_fails_its_phase(bench: BuildBench):
+    built = bench.build(spec("true", build={"finally": ["test -f no.txt"]}))
+
+    assert built["buildStatus"] == "FAILED"
+    assert "test -f no.txt" in context(built, "BUILD")["message"]
+
+
 @pytest.mark.parametrize(
     ("failing", "rule", "following"),
     [
