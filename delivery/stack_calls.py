@@ -57,8 +57,8 @@ class Package:
 class Change:
     """What a change set does to one resource.
 
-    `replacement` is True, Conditional, False or ""; `policy` says what becomes of what goes, such as
-    Delete, Retain or ReplaceAndRetain, or is "".
+    `replacement` is True, Conditional, False or ""; `policy` (Delete, Retain, ReplaceAndRetain, or
+    "") says what becomes of what goes.
     """
 
     action: str
