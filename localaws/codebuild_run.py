@@ -179,7 +179,7 @@ class Run:
         self._buildspec = self._read_buildspec()
         own = codebuild_variables.own(self._build, self._buildspec)
         self._log.secrets += own.secrets
-        caches = self._folder.link_caches(self._buildspec, self._caches())
+        caches = self._folder.provide_caches(self._buildspec, self._caches())
         self._shell = self._open_shell(own, caches)
 
     def _caches(self) -> Path:
@@ -277,8 +277,9 @@ class Run:
         ends = (Status.STOPPED, Status.TIMED_OUT, Status.FAILED)
         self._log.close()
         build.phases.append(Phase("COMPLETED"))
-        build.ended = clock.now()
         build.status = next((end for end in ends if end in statuses), Status.SUCCEEDED)
+        # Last of all: who sees the end must see how it came.
+        build.ended = clock.now()
         codebuild_events.state_changed(build)
         build.finished.set()
 
