@@ -1,7 +1,7 @@
-"""Which stacks and which projects a request to CloudFormation or CodeBuild is decided on.
+"""What a request to CloudFormation, CodeBuild or ECR is decided on: stacks, projects, repositories.
 
-Sources: Service Authorization Reference, the pages of AWS CloudFormation and AWS CodeBuild
-(read 2026-11).
+Sources: Service Authorization Reference, the pages of AWS CloudFormation, AWS CodeBuild and
+Amazon Elastic Container Registry (read 2026-11).
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -25,7 +24,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
 
 
 def left(target: Target) -> list[tuple[str, str]]:
-    return [(one.kind, one.name) for one in leftovers(replace(target, _memo={}))]
+    return [(one.kind, one.name) for one in leftovers(target)]
 
 
 def orphan(name: str, *, model: str, role: str, bucket: str = "elsewhere", count: int = 2) -> None:
@@ -47,7 +46,7 @@ def orphan(name: str, *, model: str, role: str, bucket: str = "elsewhere", count
 
 
 def found_endpoint(target: Target, name: str) -> Leftover:
-    (one,) = [one for one in leftovers(replace(target, _memo={})) if one.name == name]
+    (one,) = [one for one in leftovers(target) if one.name == name]
     return one
 
 

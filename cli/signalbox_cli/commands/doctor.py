@@ -14,6 +14,7 @@ from signalbox_cli.options import Session, with_session
 if TYPE_CHECKING:
     from signalbox_cli.doctor.findings import Check, Result
     from signalbox_cli.doctor.patients import Patient
+    from signalbox_cli.target import Target
 
 Subject = TypeVar("Subject")
 
@@ -28,7 +29,7 @@ _MARKS |= {"unknown": "[yellow]?[/yellow]", "skipped": "[dim]-[/dim]"}
     "stacks",
     multiple=True,
     metavar="NAME",
-    help="A stack to look at, may be repeated; otherwise the environment's.",
+    help="A stack to look at, may be repeated; otherwise the environment's and its account's.",
 )
 @click.option(
     "--workload",
@@ -92,11 +93,20 @@ def _patient(session: Session, stacks: tuple[str, ...], workloads: tuple[Path, .
     from signalbox_cli.doctor.patients import Patient, read_stack
 
     target = session.target
-    names = stacks or (target.prefix,)
-    session.output.note(f"[dim]looking at {', '.join(names)} in {target.describe()}[/dim]")
+    names = stacks or _own_stacks(target)
+    where = target.endpoint_url or "AWS"
+    session.output.note(f"[dim]looking at {', '.join(names)} at {where}[/dim]")
     found = workloads or tuple(p.parent for p in sorted(Path("workloads").glob("*/manifest.json")))
     stacks_there = tuple(read_stack(target, name) for name in names)
     return Patient(target, stacks_there, found, _wanted_quotas(target.environment))
+
+
+def _own_stacks(target: "Target") -> tuple[str, ...]:
+    """The environment's stack, and its account's set-up where `signalbox bootstrap` made one."""
+    from signalbox_cli.stack_changes import status_of
+
+    set_up = f"{target.prefix}-account"
+    return (target.prefix, set_up) if status_of(target, set_up) else (target.prefix,)
 
 
 def _wanted_quotas(environment: str) -> dict[str, float]:
@@ -124,7 +134,9 @@ def _tell(output: Output, results: "Iterable[Result]") -> None:
         told = [f"{faults} {'fault' if faults == 1 else 'faults'}"] if faults else []
         told += [f"could not look at {', '.join(unknown)}"] if unknown else []
         raise CommandError("; ".join(told))
-    output.say(f"\nAll {len(shown)} checks are well")
+    skipped = sum(result.status == "skipped" for result in shown)
+    beside = f"; {skipped} had nothing to look at" if skipped else ""
+    output.say(f"\nAll is well: {len(shown) - skipped} checks{beside}")
 
 
 def _summary(result: "Result") -> str:

@@ -1,7 +1,6 @@
 """destroy."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import click
 from rich.markup import escape
@@ -69,7 +68,7 @@ def destroy_command(
     for what in _steps(target, doomed, delete_key=delete_key):
         session.output.note(what)
         removed.append(what)
-    left = list(leftovers(replace(target, _memo={}))) if verify else []
+    left = list(leftovers(target)) if verify else []
     kept = [doomed.key_arn] if doomed.key_arn and not delete_key else []
     verdict = {"left": [one.document() for one in left]} if verify else {}
     session.output.result({"done": removed, "kept": kept, **verdict})

@@ -31,6 +31,24 @@ def roles(patient: Patient) -> Iterator[Finding]:
         yield from differing(
             role.name, [*_trust(role, live), *_limits(role, live), *_more(patient, role)], REDEPLOY
         )
+    for policy in patient.of_type("AWS::IAM::ManagedPolicy"):
+        yield from differing(policy.name, _policy(patient, policy), REDEPLOY)
+
+
+def _policy(patient: Patient, policy: Resource) -> Iterator[str]:
+    """How a managed policy (a boundary, say) differs; one that is gone is told by its roles."""
+    iam, wanted = patient.client("iam"), policy.properties["PolicyDocument"]
+    if is_pending(wanted):
+        return
+    try:
+        version = iam.get_policy(PolicyArn=policy.physical_id)["Policy"]["DefaultVersionId"]
+    except ClientError as fault:
+        if error_code(fault) != "NoSuchEntity":
+            raise
+        yield "the policy does not exist"
+        return
+    found = iam.get_policy_version(PolicyArn=policy.physical_id, VersionId=version)
+    yield from policies.differences(wanted, found["PolicyVersion"]["Document"])
 
 
 def _live(patient: Patient, role: Resource) -> Mapping[str, Any] | None:
@@ -101,7 +119,7 @@ def permissions(patient: Patient) -> Iterator[Finding]:
         question
         for role in patient.of_type(_ROLE)
         if (live := arns[role.name]) is not None
-        for question in simulation.questions(role, live["Arn"])
+        for question in simulation.questions(patient, role, live["Arn"])
     ]
     by_role: dict[str, list[simulation.Denial]] = {}
     for denial in simulation.denials(patient, asked):

@@ -43,10 +43,17 @@ class Denial:
     within_organisation: bool
 
 
-def questions(role: Resource, role_arn: str) -> Iterator[Question]:
-    """What a role's own template grants it, each statement as a question."""
-    for policy in role.properties.get("Policies", []):
-        found = policy["PolicyDocument"]["Statement"]
+def questions(patient: Patient, role: Resource, role_arn: str) -> Iterator[Question]:
+    """What a role's template grants it, inline and by policies of the stacks, as questions."""
+    attached = role.properties.get("ManagedPolicyArns", [])
+    managed = [
+        policy.properties["PolicyDocument"]
+        for policy in patient.of_type("AWS::IAM::ManagedPolicy")
+        if policy.physical_id in attached
+    ]
+    inline = [policy["PolicyDocument"] for policy in role.properties.get("Policies", [])]
+    for document in (*inline, *managed):
+        found = document["Statement"]
         for number, statement in enumerate(found if isinstance(found, list) else [found], 1):
             if statement["Effect"] == "Allow" and not is_pending(statement):
                 yield from _question(role_arn, number, statement)
