@@ -11,10 +11,10 @@ from localaws import (
     iam_requests_endpoints,
     iam_requests_messages,
     iam_requests_s3,
+    iam_requests_stacks,
     iam_tables,
     moto_seams_iam,
     moto_seams_queues,
-    stack_names,
 )
 from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
 from localaws.wire import WireRequest
@@ -165,18 +165,8 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
     return [group, group.replace(":model-package-group/", ":model-package/") + "/*"]
 
 
-def _cloudformation(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """Everything is decided on the stack, also what is done to its change sets."""
-    if operation in ("ListStacks", "ListExports", "ListImports", "ValidateTemplate"):
-        return []
-    name = str(parameters.get("StackName", ""))
-    change_set = str(parameters.get("ChangeSetName", ""))
-    asked = name or change_set
-    return [stack_names.stack_arn(place, asked)] if asked else []
-
-
 _SPECIAL: Mapping[str, Special] = {
-    "cloudformation": _cloudformation,
+    "cloudformation": iam_requests_stacks.resources,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,
@@ -196,15 +186,11 @@ def _own_keys(action: str, request: WireRequest) -> dict[str, tuple[str, ...]]:
     """Condition keys of one service that its callers' policies may ask for."""
     names = _CONDITION_KEYS.get(action, {})
     found = {key: tuple(reach(request.parameters, path)) for key, path in names.items()}
-    return {key: values for key, values in found.items() if values}
+    return {key: iam_requests_stacks.named(key, values) for key, values in found.items() if values}
 
 
-_STACK_KEYS = {
-    "cloudformation:rolearn": "RoleARN",
-    "cloudformation:changesetname": "ChangeSetName",
-    "cloudformation:templateurl": "TemplateURL",
-}
 _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
+    **iam_requests_stacks.CONDITION_KEYS,
     "sns:Subscribe": {"sns:protocol": "Protocol", "sns:endpoint": "Endpoint"},
     "events:PutTargets": {"events:targetarn": "Targets.Arn"},
     "events:PutEvents": {
@@ -224,13 +210,6 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
     "sagemaker:UpdateModelPackage": {
         "sagemaker:modelapprovalstatus": "ModelApprovalStatus",
     },
-    "cloudformation:CreateStack": _STACK_KEYS,
-    "cloudformation:UpdateStack": _STACK_KEYS,
-    "cloudformation:DeleteStack": _STACK_KEYS,
-    "cloudformation:CreateChangeSet": _STACK_KEYS,
-    "cloudformation:DescribeChangeSet": _STACK_KEYS,
-    "cloudformation:ExecuteChangeSet": _STACK_KEYS,
-    "cloudformation:DeleteChangeSet": _STACK_KEYS,
     "cloudwatch:PutMetricData": {"cloudwatch:namespace": "Namespace"},
     "application-autoscaling:RegisterScalableTarget": {
         "application-autoscaling:service-namespace": "ServiceNamespace"
