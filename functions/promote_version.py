@@ -24,6 +24,7 @@ from signalbox.aws import (
     promotion_runs,
     promotion_target,
     promotion_versions,
+    promotion_withdrawals,
     promotions,
 )
 from signalbox.aws.promotion_context import Promotion
@@ -74,9 +75,13 @@ def _promotion(step: TargetStep) -> Promotion:
 def plan(given: PromotionInput, execution: str) -> JsonObject:
     """Which targets the version goes to, in which order.
 
-    Those that this decision has reached are left out, unless they are asked for by name.
+    Those that this decision has reached are left out, unless they are asked for by name. A
+    decision against the version goes to none, and takes back what waits in a target.
     """
     arn = given.model_package_arn
+    withdrawn = _withdrawn(arn, given.decision)
+    if withdrawn is not None:
+        return withdrawn
     source = promotion_context.source(_settings(), arn, given.decision)
     promotions.begun(_settings().workflow_bucket, arn, execution)
     path = promotions.path(promotion_context.environment(_settings()))
@@ -91,6 +96,23 @@ def plan(given: PromotionInput, execution: str) -> JsonObject:
         "runId": source.approved.run_id,
         "count": len(left),
         "targets": list(left),
+    }
+
+
+def _withdrawn(arn: str, decision: int | None) -> JsonObject | None:
+    """The plan of a decision against the version; None for any other."""
+    version, record = promotions.current(_settings().workflow_bucket, arn)
+    if record is None or record.status == promotion.APPROVED or record.decision != decision:
+        return None
+    withdrawn = promotion_withdrawals.from_all(_settings(), record)
+    logger.info("withdrawn", extra={"arn": arn, "targets": withdrawn})
+    run_id = version.metadata.get("run_id", "")
+    return {
+        "modelPackageArn": arn,
+        "decision": record.decision,
+        "runId": run_id,
+        "count": 0,
+        "targets": [],
     }
 
 
@@ -130,6 +152,7 @@ def _registered(going: Promotion) -> str:
     Raises ImageChanged, and leaves no version, when the image there is not the approved one.
     """
     if going.arn_there and promotion_versions.is_there(going.arn_there, going.session):
+        _reopen(going)
         return going.arn_there
     wanted = going.source.approved
     uri, found = promotion_files.copy_artifact(going)
@@ -140,6 +163,18 @@ def _registered(going: Promotion) -> str:
     image = Container(going.made.images.inference, received.found_digest)
     promotion_check.check_image(wanted, image)
     return arn
+
+
+def _reopen(going: Promotion) -> None:
+    """Let the version wait again that an earlier decision has withdrawn; else it stays."""
+    decision = going.step.decision
+    asked = ReceiveRequest(
+        step=ReceiveStep.REOPEN,
+        model_package_arn=going.arn_there,
+        reason=f"Approved once more: decision {decision}",
+        decision=decision,
+    )
+    _received(going, asked)
 
 
 def _received(going: Promotion, request: ReceiveRequest) -> Received:
@@ -302,9 +337,18 @@ def fail(request: StepRequest) -> JsonObject:
     step = requests.target_step(request)
     source = promotion_context.source_as_it_is(_settings(), step.model_package_arn)
     promotion_context.note_failure(source, step, failure)
+    if source.record.status != promotion.APPROVED:
+        _take_back(step)
     told = promotion_context.telling(source, step.execution, step.target)
     promotion_context.tell(source.home, messages_promotion.ended(told, failure), step.execution)
     return {"recorded": True}
+
+
+def _take_back(step: TargetStep) -> None:
+    """What the promotion itself found withdrawn, while it waited."""
+    record = promotions.read(_settings().workflow_bucket, step.model_package_arn)
+    if record is not None and step.target.environment in promotion.may_wait(record):
+        promotion_withdrawals.from_one(_settings(), record, step.target)
 
 
 def _fail_early(arn: str, execution: str, failure: TaskFailure) -> JsonObject:

@@ -18,6 +18,7 @@ _MEANS = {
     "promoted": "is in use there",
     "released": "its code was released there; that run trains with the data of the environment",
     "failed": "failed",
+    "withdrawn": "was withdrawn here before anybody decided there",
 }
 
 

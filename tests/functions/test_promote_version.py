@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from functions import promotion_handler
 from signalbox import promotion_requests
 from signalbox.aws import clients, promotion_copies
 from signalbox.errors import (
@@ -298,6 +299,78 @@ def test_a_rejection_in_the_target_is_never_overruled(world, there, arn):
 
     assert step("approve", arn, there)["status"] == "rejected"
     assert there.versions()[0]["ModelApprovalStatus"] == "Rejected"
+
+
+WITHDRAWN = "Withdrawn in dev by decision 2: it is Rejected there"
+
+
+def waiting(world, prod, arn):
+    """A version that waits for a person in prod, until it is rejected at home."""
+    two.put_path(prod.target)
+    for name in ("copy", "register", "ask"):
+        step(name, arn, prod)
+    two.decide(world, arn, "Rejected")
+
+
+def said_in(there):
+    (version,) = there.versions()
+    return version["ModelApprovalStatus"], version.get("ApprovalDescription", "")
+
+
+def test_a_version_withdrawn_at_home_does_not_wait_in_its_target(world, prod, arn):
+    waiting(world, prod, arn)
+    outcomes = [deliver_promotion(world, arn, "Rejected") for _ in range(2)]
+    started = world.machines.started[-1]
+
+    plans = [two.plan(arn, decision=2) for _ in range(2)]
+
+    assert outcomes == ["promotion stopped", "withdrawn from where it waits"]
+    assert json.loads(started["input"]) == {"modelPackageArn": arn, "decision": 2}
+    assert [(one["count"], one["targets"]) for one in plans] == [(0, [])] * 2
+    assert said_in(prod) == ("Rejected", WITHDRAWN)
+    assert two.record(arn)["targets"]["prod"]["status"] == "withdrawn"
+
+
+@pytest.mark.parametrize("word", ["Approved", "Rejected"])
+def test_what_a_person_said_in_the_target_is_not_withdrawn(world, prod, arn, word):
+    waiting(world, prod, arn)
+    prod.decide(word)
+    deliver(version_event(world, arn, "Rejected"))
+
+    two.plan(arn, decision=2)
+
+    assert said_in(prod) == (word, "by the owner")
+
+
+def test_a_promotion_that_finds_itself_withdrawn_takes_its_version_back(world, prod, arn):
+    waiting(world, prod, arn)
+    with pytest.raises(PromotionWithdrawn):
+        step("look", arn, prod, decision=1)
+    failure = {"Error": "PromotionWithdrawn", "Cause": "it is Rejected"}
+
+    step("fail", arn, prod, decision=1, failure=failure)
+
+    assert said_in(prod) == ("Rejected", WITHDRAWN)
+
+
+def test_a_version_approved_once_more_waits_once_more(world, prod, arn):
+    waiting(world, prod, arn)
+    deliver(version_event(world, arn, "Rejected"))
+    two.plan(arn, decision=2)
+    approved(world, arn)
+
+    for name in ("copy", "register", "ask"):
+        step(name, arn, prod)
+
+    assert said_in(prod) == ("PendingManualApproval", "Approved once more: decision 3")
+    assert step("look", arn, prod)["status"] == "pending"
+    prod.decide("Rejected")
+    step("register", arn, prod)
+    assert said_in(prod) == ("Rejected", "by the owner")
+
+
+def deliver_promotion(world, arn, word):
+    return promotion_handler.handler(version_event(world, arn, word), None)["promotion"]
 
 
 def test_a_wait_is_bounded(world, prod, arn):

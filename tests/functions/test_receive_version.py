@@ -17,6 +17,7 @@ from tests.functions.gate_stories import RUN
 
 GROUP = "signalbox-dev-diabetes"
 HOME = "arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-home-diabetes/3"
+WITHDRAWN = "Withdrawn in dev by decision 2: it is Rejected there"
 PROMOTED = {"source_arn": HOME, "image_digest": two.DIGEST}
 
 
@@ -182,3 +183,23 @@ def test_what_was_not_approved_here_is_not_taken_into_use(world, deployable, giv
         deploy(arn)
 
     assert world.machines.started == []
+
+
+def waits_again(arn, decision):
+    request = {"step": "reopen", "modelPackageArn": arn, "reason": "anew", "decision": decision}
+    return receive_version.handler(request, None)["approval"]
+
+
+def test_only_what_was_withdrawn_by_an_earlier_decision_waits_again(world, register):
+    arn = register(PROMOTED)
+    withdrawal = {"step": "withdraw", "modelPackageArn": arn, "reason": WITHDRAWN}
+
+    answers = [receive_version.handler(withdrawal, None)["isWithdrawn"] for _ in range(2)]
+
+    assert answers == [True, False]
+    assert status(world, arn) == ("Rejected", WITHDRAWN)
+    assert waits_again(arn, 2) == "Rejected"
+    assert waits_again(arn, 3) == "PendingManualApproval"
+    assert status(world, arn) == ("PendingManualApproval", "anew")
+    two.decide(world, arn, "Rejected")
+    assert waits_again(arn, 9) == "Rejected"

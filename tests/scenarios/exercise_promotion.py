@@ -78,6 +78,11 @@ def _everything_happens(dev: Laptop, target: Mapping[str, str], options: Mapping
     three.await_status(dev, arn, "staging", "waiting")
     three.decide(dev, arn, "Rejected")
     assert three.await_promotion_end(dev, arn, 5)["status"] == "ABORTED"
+    three.await_status(dev, arn, "staging", "withdrawn")
+    three.decide(dev, arn, "Approved")
+    three.await_status(dev, arn, "staging", "waiting")
+    three.decide(dev, arn, "Rejected")
+    three.await_status(dev, arn, "staging", "withdrawn")
 
 
 def _approve(dev: Laptop, arn: str, decision: int, then: str = "") -> Any:

@@ -6,6 +6,7 @@ told five times promotes once. Rules only: imports no AWS client, reads no clock
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,7 @@ from signalbox.manifest_history import timestamp
 
 APPROVED = "Approved"
 PENDING = "PendingManualApproval"
+REJECTED = "Rejected"
 # Key of CustomerMetadataProperties: a version that no event may deploy again.
 ROLLED_BACK = "rolled_back"
 SOURCE_ARN = "source_arn"
@@ -104,6 +106,7 @@ class TargetStatus(StrEnum):
     PROMOTED = "promoted"
     RELEASED = "released"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
 
 
 class TargetRecord(Document):
@@ -244,6 +247,27 @@ def check_not_rolled_back(arn: str, metadata: Mapping[str, str]) -> None:
             f"version {version} of {group} was rolled back ({mark}) and is not promoted; release "
             f"a better one, or remove {ROLLED_BACK} from the version's metadata"
         )
+
+
+def may_wait(known: PromotionRecord) -> list[str]:
+    """The targets whose version may still wait there for a word."""
+    left = (TargetStatus.REGISTERED, TargetStatus.WAITING, TargetStatus.FAILED)
+    return [name for name, t in known.targets.items() if t.model_package_arn and t.status in left]
+
+
+def withdrawal(known: PromotionRecord, environment: str) -> str:
+    """Why a version is rejected in a target: a person's word at home, and which one it was."""
+    return f"Withdrawn in {environment} by decision {known.decision}: it is {known.status} there"
+
+
+def withdrawn_by(description: str) -> int | None:
+    """The decision that has withdrawn a version, from the reason in the target's registry.
+
+    >>> withdrawn_by("Withdrawn in dev by decision 2: it is Rejected there")
+    2
+    """
+    found = re.match(r"Withdrawn in \S+ by decision (\d+): ", description)
+    return int(found[1]) if found else None
 
 
 def with_target(known: PromotionRecord, environment: str, entry: TargetRecord) -> PromotionRecord:

@@ -16,9 +16,11 @@ from signalbox.manifest_resolved import ResolvedManifest
 from signalbox.promotion import (
     APPROVED,
     PENDING,
+    REJECTED,
     SOURCE_ARN,
     TargetApproval,
     check_not_rolled_back,
+    withdrawn_by,
 )
 from signalbox.promotion_requests import PackageArn
 
@@ -28,23 +30,30 @@ FUNCTION = "receive-version"
 
 
 class ReceiveStep(StrEnum):
-    """Look at a version that was registered, approve it where nobody is asked, take it into use."""
+    """Look at a version that was registered, approve it where nobody is asked, take it into use.
+
+    Or: reject one that waits and was withdrawn at home, let one wait again that was approved anew.
+    """
 
     CHECK = "check"
     APPROVE = "approve"
     DEPLOY = "deploy"
+    WITHDRAW = "withdraw"
+    REOPEN = "reopen"
 
 
 class ReceiveRequest(Document):
     """What receive_version is asked.
 
-    `reason` is what the registry shows of an approval, `execution_name` that of a deployment.
+    `reason` is what the registry shows of the word said, `execution_name` that of a deployment,
+    `decision` the number of the decision at home that lets a version wait again.
     """
 
     step: Annotated[ReceiveStep, Field(strict=False)]
     model_package_arn: PackageArn
     reason: str = ""
     execution_name: Annotated[str, Field(max_length=80)] = ""
+    decision: Annotated[int, Field(ge=0)] = 0
 
 
 class Received(Document):
@@ -53,6 +62,7 @@ class Received(Document):
     approval: str
     found_digest: str
     is_taken_back: bool = False
+    is_withdrawn: bool = False
 
 
 class Ruling(StrEnum):
@@ -61,6 +71,8 @@ class Ruling(StrEnum):
     LEAVE = "leave"
     APPROVE = "approve"
     TAKE_BACK = "take back"
+    REJECT = "reject"
+    REOPEN = "reopen"
 
 
 def check_promoted(arn: str, metadata: Mapping[str, str], source_accounts: Collection[str]) -> None:
@@ -93,6 +105,18 @@ def rule(
     return Ruling.APPROVE if is_asked_for else Ruling.LEAVE
 
 
+def rule_on_waiting(request: ReceiveRequest, approval: str, description: str) -> Ruling:
+    """What to do about a promoted version that was withdrawn at home, or approved there anew.
+
+    What a person has decided here stands: only the rejection that a withdrawal left is lifted.
+    """
+    if request.step is ReceiveStep.WITHDRAW:
+        return Ruling.REJECT if approval == PENDING else Ruling.LEAVE
+    by = withdrawn_by(description)
+    lifts = approval == REJECTED and by is not None and by < request.decision
+    return Ruling.REOPEN if lifts else Ruling.LEAVE
+
+
 def check_deployable(
     arn: str, approval: str, metadata: Mapping[str, str], manifest: ResolvedManifest
 ) -> None:
@@ -110,7 +134,11 @@ def check_deployable(
 def answer(ruling: Ruling, approval: str, found_digest: str) -> Received:
     """How the version stands after a ruling was carried out."""
     return Received(
-        approval=APPROVED if ruling is Ruling.APPROVE else approval,
+        approval=_AFTER.get(ruling, approval),
         found_digest=found_digest,
         is_taken_back=ruling is Ruling.TAKE_BACK,
+        is_withdrawn=ruling is Ruling.REJECT,
     )
+
+
+_AFTER = {Ruling.APPROVE: APPROVED, Ruling.REJECT: REJECTED, Ruling.REOPEN: PENDING}

@@ -30,6 +30,7 @@ class Started(StrEnum):
     PROMOTED = "promotion started"
     PROMOTED_BEFORE = "promotion started before"
     STOPPED = "promotion stopped"
+    WITHDRAWN = "withdrawn from where it waits"
     NOTHING_TO_STOP = "no promotion to stop"
     IN_TRAFFIC = "promotion has reached traffic; what serves stays"
 
@@ -137,6 +138,12 @@ def _start(
         record = change(where.bucket, arn, lambda r: promotion.decided_again(r, failed, now))
     elif status:
         return Started.PROMOTED_BEFORE
+    return Started.PROMOTED if _begin(machine_arn, record) else Started.PROMOTED_BEFORE
+
+
+def _begin(machine_arn: str, record: PromotionRecord) -> bool:
+    """Start the execution of a decision; whether it was not there before."""
+    arn = record.model_package_arn
     try:
         clients.stepfunctions().start_execution(
             stateMachineArn=machine_arn,
@@ -146,8 +153,8 @@ def _start(
     except ClientError as error:
         if failures.code_of(error) != "ExecutionAlreadyExists":
             raise
-        return Started.PROMOTED_BEFORE
-    return Started.PROMOTED
+        return False
+    return True
 
 
 def _stop(machine_arn: str, record: PromotionRecord) -> Started:
@@ -162,6 +169,9 @@ def _stop(machine_arn: str, record: PromotionRecord) -> Started:
             error="PromotionWithdrawn",
             cause=f"{arn} became {record.status} (decision {decided})",
         )
+    if promotion.may_wait(record):
+        _begin(machine_arn, record)  # its plan takes back what waits, and goes nowhere
+        return Started.STOPPED if running else Started.WITHDRAWN
     return Started.STOPPED if running else Started.NOTHING_TO_STOP
 
 

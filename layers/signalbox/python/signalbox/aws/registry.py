@@ -77,7 +77,14 @@ def reject(arn: str, reason: str) -> None:
     _settle(arn, "Rejected", reason)
 
 
-def _settle(arn: str, status: Literal["Approved", "Rejected"], reason: str) -> None:
+def reopen(arn: str, reason: str) -> None:
+    """Let a model version wait for a decision again, with the reason that people see."""
+    _settle(arn, "PendingManualApproval", reason)
+
+
+def _settle(
+    arn: str, status: Literal["Approved", "Rejected", "PendingManualApproval"], reason: str
+) -> None:
     """`ApprovalDescription` is one line (pattern `.*`); what is said at a gate may be more."""
     clients.sagemaker().update_model_package(
         ModelPackageArn=arn,
