@@ -155,21 +155,19 @@ def _denials(client: Any, together: list[Question]) -> list[Denial]:
         ResourceArns=_resources(together),
         ContextEntries=list(together[0].context),
     )
-    results = [result for page in pages for result in page["EvaluationResults"]]
-    return [
-        _denial(question, result)
-        for result in results
+    denied = {
+        (result["EvalActionName"], result.get("EvalResourceName", "*")): result
+        for page in pages
+        for result in page["EvaluationResults"]
         if result["EvalDecision"] != "allowed"
+    }
+    return [
+        _denial(question, denied[action, resource])
         for question in together
-        if _asks(question, result)
+        for action in question.actions
+        for resource in question.resources
+        if (action, resource) in denied
     ]
-
-
-def _asks(question: Question, result: Mapping[str, Any]) -> bool:
-    return (
-        result["EvalActionName"] in question.actions
-        and result.get("EvalResourceName", "*") in question.resources
-    )
 
 
 def _denial(question: Question, result: Mapping[str, Any]) -> Denial:
