@@ -1,26 +1,15 @@
-"""What a request to CloudFormation, CodeBuild or ECR is decided on: stacks, projects, repositories.
+"""What a request to CodeBuild or ECR is decided on: projects, repositories.
 
-Sources: Service Authorization Reference, the pages of AWS CloudFormation, AWS CodeBuild and
-Amazon Elastic Container Registry (read 2026-11).
+Sources: Service Authorization Reference, the pages of AWS CodeBuild and Amazon Elastic Container
+Registry (read 2026-11).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from localaws import stack_names
 from localaws.iam_requirement import Place
 
 Parameters = Mapping[str, Any]
-
-
-def cloudformation(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """Everything is decided on the stack, also what is done to its change sets."""
-    if operation in ("ListStacks", "ListExports", "ListImports", "ValidateTemplate"):
-        return []
-    name = str(parameters.get("StackName", ""))
-    change_set = str(parameters.get("ChangeSetName", ""))
-    asked = name or change_set
-    return [stack_names.stack_arn(place, asked)] if asked else []
 
 
 def codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
