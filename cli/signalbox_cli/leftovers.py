@@ -72,6 +72,8 @@ _LISTINGS = (
              "TransformJobName", "sagemaker stop-transform-job --transform-job-name", _RUNNING),
     _Listing("function", "lambda", "list_functions", "Functions", "FunctionName",
              "lambda delete-function --function-name"),
+    _Listing("layer", "lambda", "list_layers", "Layers", "LayerName",
+             "lambda delete-layer-version --version-number 1 --layer-name"),
     _Listing("state machine", "stepfunctions", "list_state_machines", "stateMachines", "name",
              "stepfunctions delete-state-machine --state-machine-arn"),
     _Listing("pipeline", "codepipeline", "list_pipelines", "pipelines", "name",

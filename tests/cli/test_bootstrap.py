@@ -338,3 +338,28 @@ def test_a_template_that_is_too_long_without_comments_is_refused(tmp_path: Path)
 
     with pytest.raises(CommandError, match="bytes even without comments, at most 51200"):
         body_of(path)
+
+
+@pytest.mark.slow
+def test_the_real_set_up_is_deployed_looked_at_and_taken_away(
+    signalbox: Run, here: Path, laptop: LaptopServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for template in ("account.yaml", "pipeline.yaml"):
+        shutil.copy(ROOT / "delivery" / template, here / "delivery" / template)
+
+    first = bootstrap(signalbox, "--yes")
+    again = bootstrap(signalbox, "--yes", "--json")
+
+    assert first.code == 0, first.stderr
+    assert {one["action"] for one in json.loads(again.stdout)} == {"unchanged"}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", laptop.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    for part in ("operations", "data", "dev", "staging", "prod"):
+        account = BY_ENVIRONMENT[part]
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.access_key_id)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.secret_access_key)
+        looked = signalbox("doctor", "--stack", STACKS[part])
+        assert looked.code == 0, looked.stdout
+    removed = bootstrap(signalbox, "--remove", "--yes", "--allow-prod")
+    assert removed.code == 0, removed.stderr
+    assert standing() == {}

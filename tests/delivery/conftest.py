@@ -1,4 +1,4 @@
-"""The five accounts of the delivery on one laptop, set up as an organisation would do it."""
+"""The five accounts of the delivery on one laptop, set up from the templates."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

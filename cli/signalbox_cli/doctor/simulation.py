@@ -5,8 +5,9 @@ control policies of the organisation. Policies of buckets and keys do not: IAM s
 users only (IAM API reference, SimulatePrincipalPolicy), so they are compared instead.
 """
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from localaws.deployer.intrinsics import is_pending
 from signalbox_cli.doctor.patients import Patient, Resource
 
 _AT_ONCE = 8
+_ANSWERS = 100  # IAM gives at most so many on a page
 _NEGATIVE = ("Not", "Null")
 _ACCOUNT = "111122223333"  # stands in for "any account" in a pattern, as AWS's examples have it
 
@@ -110,25 +112,61 @@ def _context(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[Mapping[str
 
 
 def denials(patient: Patient, asked: list[Question]) -> list[Denial]:
-    """Everything asked that is not allowed; several questions are on their way at a time."""
+    """Everything asked that is not allowed; several requests are on their way at a time."""
     client = patient.client("iam")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(lambda one: _denials(client, one), asked))
+        answers = list(pool.map(lambda together: _denials(client, together), joined(asked)))
     return [denial for answer in answers for denial in answer]
 
 
-def _denials(client: Any, question: Question) -> list[Denial]:
+def joined(asked: Iterable[Question]) -> list[list[Question]]:
+    """Questions that travel in one request: of one role, under the same condition keys.
+
+    IAM answers each action for each resource of a request, so that a request stays small.
+    """
+    found: list[list[Question]] = []
+    open_: dict[tuple[str, str], list[Question]] = {}
+    for one in asked:
+        key = (one.role_arn, json.dumps(one.context, sort_keys=True))
+        together = open_.get(key)
+        if together is None or _size([*together, one]) > _ANSWERS:
+            together = open_[key] = []
+            found.append(together)
+        together.append(one)
+    return found
+
+
+def _size(together: list[Question]) -> int:
+    return len(_actions(together)) * len(_resources(together))
+
+
+def _actions(together: list[Question]) -> list[str]:
+    return list(dict.fromkeys(action for one in together for action in one.actions))
+
+
+def _resources(together: list[Question]) -> list[str]:
+    return list(dict.fromkeys(resource for one in together for resource in one.resources))
+
+
+def _denials(client: Any, together: list[Question]) -> list[Denial]:
     pages = client.get_paginator("simulate_principal_policy").paginate(
-        PolicySourceArn=question.role_arn,
-        ActionNames=list(question.actions),
-        ResourceArns=list(question.resources),
-        ContextEntries=list(question.context),
+        PolicySourceArn=together[0].role_arn,
+        ActionNames=_actions(together),
+        ResourceArns=_resources(together),
+        ContextEntries=list(together[0].context),
     )
-    return [
-        _denial(question, result)
+    denied = {
+        (result["EvalActionName"], result.get("EvalResourceName", "*")): result
         for page in pages
         for result in page["EvaluationResults"]
         if result["EvalDecision"] != "allowed"
+    }
+    return [
+        _denial(question, denied[action, resource])
+        for question in together
+        for action in question.actions
+        for resource in question.resources
+        if (action, resource) in denied
     ]
 
 
