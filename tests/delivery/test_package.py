@@ -1,12 +1,15 @@
 """What packages code, for which account, and which packages the delivery pipeline takes."""
 
 import dataclasses
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from delivery import bundle, package, settings
 from delivery.package import PackageError
+from tests.contracts.repository import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +43,26 @@ def test_sam_takes_what_was_built() -> None:
         "eu-west-1",
     ]
     assert command[5:7] == ["--template-file", ".aws-sam/build/template.yaml"]
+
+
+def test_sam_knows_every_option_that_it_is_given() -> None:
+    sam = ROOT / package.SAM
+    if not sam.exists():
+        pytest.skip("aws-sam-cli is not installed; `make build` does it")
+    for file in (package.BUILT, package.SAM):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    given = package.command("bucket", "packages/1", "eu-west-1", "sam")
+
+    told = subprocess.run(
+        [sam, "package", "--help"],
+        env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert [word for word in given if word.startswith("--") and word not in told] == []
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from delivery import settings
+from localaws.iam_record import denials
 from tests.delivery.workflow_runner import Event, Run
 from tests.delivery.workflow_stand_ins import REPOSITORY, token
 from tests.delivery.workflow_world import World, world
+from tests.scenarios import iam_evidence
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 READS = "return check_width(parse_csv(text))"
 MISREADS = "return check_width(parse_csv(text)) * 1.5"
 SCRIPT = "workloads/diabetes/inference.py"
+HEADER = "age,sex,bmi,blood_pressure,s1,s2,s3,s4,s5,s6,progression"
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +137,39 @@ def test_the_fixed_commit_reaches_prod_by_its_tags(here: World) -> None:
     stack = here.stack("prod")
     assert stack is not None
     assert stack["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_data_that_is_refused_is_no_run_that_others_wait_for(here: World, tmp_path: Path) -> None:
+    """As the acceptance role, which may stop its own run for this alone."""
+    rows = tmp_path / "source.csv"
+    rows.write_text(f"{HEADER}\n" + "59,2,32.1,oh,157,93.2,38,4,4.8,87,151\n" * 3)
+    command = ("signalbox", "acceptance", "train", "workloads/diabetes", "-e", "staging")
+
+    done = here.as_workflow("staging", "acceptance", *command, "--data", str(rows))
+
+    assert done.returncode == 1
+    assert "the data was refused" in done.stderr
+    pipelines = here.accounts.client("codepipeline", "staging")
+    newest = pipelines.list_pipeline_executions(pipelineName="signalbox-staging-workflow")
+    assert newest["pipelineExecutionSummaries"][0]["status"] == "Stopped"
+
+
+def test_the_roles_of_workflow_and_acceptance_have_nothing_to_spare(here: World) -> None:
+    """Whatever is taken from them, something that this file has done is refused."""
+    roles = here.role_policies("staging", "github", "acceptance")
+    records = here.decisions()
+
+    unused = [removal for removal, denied in denials(records, roles).items() if not denied]
+    wide = [
+        narrowing.describe()
+        for role, documents in roles.items()
+        for name, document in documents.items()
+        for narrowing in iam_evidence.narrowings(role, name, document)
+        if not iam_evidence.is_needed(narrowing, records, roles)
+    ]
+
+    assert len(roles) == 2
+    assert (unused, wide) == ([], [])
 
 
 def test_every_command_of_the_workflows_was_executed(here: World) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ import boto3
 
 from delivery import settings
 from delivery.model import Deployment
+from localaws.iam_record import CAPACITY, Record, from_json
 from signalbox_cli import laptop
 from tests.delivery.workflow_runner import ROOT, Event, Run, Runner
+from tests.delivery.workflow_stand_ins import REPOSITORY, token
 
 ALL_FILES = ("ls-files", "--cached", "--others", "--exclude-standard")
 
@@ -154,6 +157,51 @@ class World:
         """The one run that an event starts."""
         (run,) = self.runner.trigger(event)
         return run
+
+    def as_workflow(
+        self, environment: str, kind: str, *command: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command as a job of the environment runs it under one of its roles."""
+        sts = self.accounts.client("sts", environment)
+        keys = sts.assume_role_with_web_identity(
+            RoleArn=settings.load().role_arn(environment, "github"),
+            RoleSessionName="job",
+            WebIdentityToken=token(f"repo:{REPOSITORY}:environment:{environment}"),
+        )["Credentials"]
+        return subprocess.run(
+            [sys.executable, "-m", "delivery.as_role", f"{environment}/{kind}", "--", *command],
+            cwd=ROOT,
+            env={
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "HOME": str(self.runner.folder),
+                "AWS_DEFAULT_REGION": self.accounts.up.region,
+                "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": keys["SessionToken"],
+                **self.accounts.variables(),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def decisions(self) -> list[Record]:
+        """Everything that IAM has decided so far."""
+        with urllib.request.urlopen(f"{self.accounts.up.url}/_localaws/decisions") as answer:
+            lines = answer.read().decode().splitlines()
+        assert len(lines) < CAPACITY, "the laptop has forgotten the first decisions"
+        return [from_json(line) for line in lines if line.strip()]
+
+    def role_policies(self, environment: str, *kinds: str) -> dict[str, dict[str, Any]]:
+        """Role ARN -> name of inline policy -> document."""
+        iam, found = self.accounts.client("iam", environment), {}
+        for kind in kinds:
+            role = settings.load().role_name(environment, kind)
+            found[settings.load().role_arn(environment, kind)] = {
+                name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+                for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+            }
+        return found
 
     def stack(self, environment: str) -> Mapping[str, Any] | None:
         """The environment's stack; None when there is none."""
