@@ -1,26 +1,14 @@
-"""Which stacks and which projects a request to CloudFormation or CodeBuild is decided on.
+"""Which projects a request to CodeBuild is decided on.
 
-Sources: Service Authorization Reference, the pages of AWS CloudFormation and AWS CodeBuild
-(read 2026-11).
+Source: Service Authorization Reference, AWS CodeBuild (read 2026-11).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from localaws import stack_names
 from localaws.iam_requirement import Place
 
 Parameters = Mapping[str, Any]
-
-
-def cloudformation(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """Everything is decided on the stack, also what is done to its change sets."""
-    if operation in ("ListStacks", "ListExports", "ListImports", "ValidateTemplate"):
-        return []
-    name = str(parameters.get("StackName", ""))
-    change_set = str(parameters.get("ChangeSetName", ""))
-    asked = name or change_set
-    return [stack_names.stack_arn(place, asked)] if asked else []
 
 
 def codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
