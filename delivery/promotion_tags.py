@@ -1,7 +1,7 @@
 """Promotion by Git tag: make the tag, and refuse one that must not promote.
 
     python -m delivery.promotion_tags make ENVIRONMENT [--commit COMMIT] [--push]
-    python -m delivery.promotion_tags check REF [--evidence github|none]
+    python -m delivery.promotion_tags check REF [--commit COMMIT] [--evidence github|none]
     python -m delivery.promotion_tags environment REF
 
 `staging` and `prod` promote the commit they point at, whether moved (`git push -f`) or, better, as
@@ -51,11 +51,19 @@ def tag_name(environment: str, commit: str, now: datetime) -> str:
     return f"{environment}/{now:%y%m%d-%H%M%S}-{commit[:7]}"
 
 
-def check(ref: str, *, evidence: str) -> str:
-    """The environment that the tag may promote its commit to; raises TagError."""
+def check(ref: str, *, evidence: str, expected: str = "") -> str:
+    """The environment that the tag may promote its commit to; raises TagError.
+
+    `expected` is the commit that a CI is about to deploy: a tag can be moved while it waits.
+    """
     environment = environment_of(ref)
     name = f"refs/tags/{ref.removeprefix('refs/tags/')}"
     commit = _git("rev-parse", "--verify", f"{name}^{{commit}}")
+    if expected and _git("rev-parse", "--verify", f"{expected}^{{commit}}") != commit:
+        raise TagError(
+            f"{ref} points at {commit[:12]} by now, and not at {expected[:12]}, which is about to "
+            "be deployed: the run of the newer commit promotes it"
+        )
     check_commit(commit)
     if environment == "prod" and evidence == "github":
         _check_staging(commit)
@@ -144,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.command == "make":
             print(make(chosen.environment, chosen.commit, push=chosen.push))  # noqa: T201
         elif chosen.command == "check":
-            print(check(chosen.ref, evidence=chosen.evidence))  # noqa: T201
+            found = check(chosen.ref, evidence=chosen.evidence, expected=chosen.commit)
+            print(found)  # noqa: T201
         else:
             print(environment_of(chosen.ref))  # noqa: T201
     except (TagError, SettingsError) as fault:
@@ -162,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--push", action="store_true")
     checked = commands.add_parser("check")
     checked.add_argument("ref")
+    checked.add_argument("--commit", default="", help="what is about to be deployed")
     checked.add_argument("--evidence", choices=("github", "none"), default="none")
     commands.add_parser("environment").add_argument("ref")
     return parser

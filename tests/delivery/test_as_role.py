@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,10 +58,14 @@ def run(laptop: LaptopServer, *arguments: str, **more: str) -> "subprocess.Compl
     ],
 )
 def test_a_command_acts_as_the_role_and_nobody_else(
-    laptop: LaptopServer, role: str, region: str
+    laptop: LaptopServer, role: str, region: str, tmp_path: Path
 ) -> None:
-    """A profile left in place would be asked for, and is not there."""
-    done = run(laptop, role, "--", sys.executable, "-c", WHO, GITHUB_RUN_ID="17")
+    """The caller's profile is not the command's."""
+    (tmp_path / "config").write_text("[profile build]\noutput = json\n")
+    profile = {"AWS_PROFILE": "build", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    run_id = {"GITHUB_RUN_ID": "17"}
+
+    done = run(laptop, role, "--", sys.executable, "-c", WHO, **profile, **run_id)
 
     assert done.returncode == 0, done.stderr
     assumed = f"arn:aws:sts::{ACCOUNT}:assumed-role/signalbox-dev-delivery-us-east-1/delivery-17"

@@ -160,6 +160,51 @@ def test_a_template_that_cannot_be_read_is_refused(folder: Folder) -> None:
         change_sets.deploy(folder.stack, replace_data=False)
 
 
+class Failing:
+    """CloudFormation with a change set that fails for a reason that the laptop does not have."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason, self.deleted = reason, ""
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]}
+
+    def create_change_set(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def describe_change_set(self, **_: str) -> dict[str, Any]:
+        return {"Status": "FAILED", "StatusReason": self.reason, "Changes": []}
+
+    def delete_change_set(self, **given: str) -> None:
+        self.deleted = given["ChangeSetName"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_fault"),
+    [
+        ("Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless Application", True),
+        ("Requires capabilities : [CAPABILITY_AUTO_EXPAND]", True),
+        ("The submitted information didn't contain changes. Submit different information", False),
+        ("No updates are to be performed.", False),
+    ],
+)
+def test_a_change_set_that_fails_is_a_fault_unless_nothing_changes(
+    folder: Folder, reason: str, is_fault: bool
+) -> None:
+    """Both come as the status FAILED, told apart by their reason alone."""
+    service = Failing(reason)
+    folder.stack._memo["cloudformation"] = service
+    folder.package(A=parameter("1"))
+
+    if is_fault:
+        with pytest.raises(StackError, match="no change set could be made: "):
+            change_sets.deploy(folder.stack, replace_data=False)
+    else:
+        change_sets.deploy(folder.stack, replace_data=False)
+
+    assert service.deleted.startswith("deploy-")
+
+
 def test_without_a_package_it_says_how_to_make_one(folder: Folder) -> None:
     with pytest.raises(StackError, match=r"packaged.yaml does not exist; `make package ENV="):
         change_sets.preview(folder.stack, None)

@@ -48,6 +48,7 @@ class Clone:
         self.git("config", "user.email", "developer@example.org")
         self.merged = self.commit("merged")
         self.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+        self.git("branch", "--move", "main")
         self.git("checkout", "--quiet", "-b", "feature")
         self.unmerged = self.commit("not merged")
 
@@ -113,6 +114,20 @@ def test_what_is_not_merged_is_neither_tagged_nor_promoted(clone: Clone) -> None
     assert clone.git("tag", "--list", "staging/*") == ""
 
 
+def test_a_tag_that_was_moved_while_its_run_waited_promotes_nothing(clone: Clone) -> None:
+    """The check would be of one commit and the deployment of another."""
+    clone.git("checkout", "--quiet", "main")
+    newer = clone.commit("merged later")
+    clone.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    clone.git("tag", "--annotate", "staging", newer, "--message", "moved")
+
+    late = clone.run("check", "staging", "--commit", clone.merged)
+    right = clone.run("check", "staging", "--commit", newer)
+
+    assert (late.returncode, right.returncode) == (1, 0), right.stderr
+    assert f"staging points at {newer[:12]} by now, and not at {clone.merged[:12]}" in late.stderr
+
+
 ACCEPTED = json.dumps([{"headBranch": "staging/261121-093005-4f2a61c"}])
 
 
@@ -150,9 +165,7 @@ def test_a_history_that_was_not_fetched_is_no_reason_to_promote(clone: Clone) ->
     """actions/checkout fetches one commit unless told otherwise."""
     clone.git("tag", "staging", clone.merged)
     clone.git("update-ref", "-d", "refs/remotes/origin/main")
-    clone.git("branch", "--delete", "--force", "main") if clone.git(
-        "branch", "--list", "main"
-    ) else 0
+    clone.git("branch", "--delete", "--force", "main")
 
     done = clone.run("check", "staging")
 
