@@ -59,6 +59,8 @@ class Site:
     """Of the laptop's AWS, for the commands."""
     folder: Path
     caches: Path
+    packages: Path
+    """Where layers are built and stay: a function uses its layers in place, after the build."""
 
 
 class PhaseFailed(Exception):
@@ -203,7 +205,10 @@ class Run:
 
     def _open_shell(self, own: Variables, caches: dict[str, str]) -> Shell:
         environment = codebuild_variables.platform(self._build, self._site.url, self._folder.home)
-        environment |= {"CODEBUILD_SRC_DIR": str(self._folder.source)}
+        environment |= {
+            "CODEBUILD_SRC_DIR": str(self._folder.source),
+            "SIGNALBOX_BUILD_DIR": str(self._site.packages),
+        }
         for name, folder in self._folder.others.items():
             environment[f"CODEBUILD_SRC_DIR_{name}"] = str(folder)
         keys = codebuild_variables.credentials(self._build)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localaws import codebuild_caches, iam
+from localaws import iam
 from localaws.codebuild_buildspec import Buildspec
 from localaws.codebuild_log import courier_of
 from localaws.codebuild_model import CODEBUILD, Build, environment_variables, project_arn
@@ -159,8 +159,6 @@ def platform(build: Build, url: str, home: Path) -> dict[str, str]:
         "CODEBUILD_START_TIME": str(int(build.started.timestamp() * 1000)),
         # `make package` then packs with the laptop's packer: sam needs a network and Python 3.13.
         "SIGNALBOX_PACKAGER": "laptop",
-        # Layers are used where they were built, so they must outlive the build.
-        "SIGNALBOX_BUILD_DIR": str(codebuild_caches.CHECKOUT / ".signalbox" / "build"),
     }
     return dict(_of_the_machine()) | {name: value for name, value in values.items() if value}
 
