@@ -51,7 +51,7 @@ def serve(
     """Answer the operations of STS, which live here and not in moto; None for all others."""
     if request.service.name != "sts":
         return None
-    return iam_sts.answer(request, principal, assume_role)
+    return iam_sts.answer(request, principal, assume_role, iam_assume.assume_role_with_web_identity)
 
 
 def authorize(request: WireRequest, principal: Principal) -> str:

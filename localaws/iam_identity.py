@@ -21,6 +21,7 @@ from localaws.wire import JSON, QUERY, REST_JSON, AwsError, WireRequest
 from localaws.wire_errors import protocol_of
 
 _TYPES = {"user": "User", "session": "AssumedRole", "root": "Account", "anonymous": "Anonymous"}
+_TYPES |= {"federated": "FederatedUser"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Principal:
     """The caller of one request."""
 
     kind: str
-    """`user`, `session` (of a role), `service`, `root` or `anonymous`."""
+    """`user`, `session` (of a role), `service`, `root`, `anonymous`, or `federated`: a provider."""
     arn: str
     """As sts:GetCallerIdentity says it; for a service its name, for nobody ``*``."""
     account: str
@@ -50,7 +51,7 @@ class Principal:
             service = {"aws:principalisawsservice": "true", "aws:principalservicename": self.arn}
             return source | {name: (value,) for name, value in service.items()}
         keys = {"aws:principalisawsservice": "false", "aws:principaltype": _TYPES[self.kind]}
-        if self.kind != "anonymous":
+        if self.kind not in ("anonymous", "federated"):
             keys["aws:principalarn"] = self.role_arn or self.arn
             keys["aws:principalaccount"] = self.account
             keys["aws:userid"] = self.user_id
@@ -174,9 +175,14 @@ def arn_of(key_id: str) -> str:
 
 
 def _unsigned(request: WireRequest) -> Principal:
-    if request.service.name == "s3":
+    if request.service.name == "s3" or _brings_a_token(request):
         return ANONYMOUS
     raise _refusal(request, "missing")
+
+
+def _brings_a_token(request: WireRequest) -> bool:
+    """STS API Reference: AssumeRoleWithWebIdentity does not require AWS credentials."""
+    return (request.service.name, request.operation) == ("sts", "AssumeRoleWithWebIdentity")
 
 
 def _iam_user_credentials(key_id: str) -> Credentials | None:

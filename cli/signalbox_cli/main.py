@@ -35,6 +35,7 @@ _COMMANDS = {
     "plan": "workloads",
     "check": "workloads",
     "import": "workloads",
+    "acceptance": "acceptance",
     "destroy": "environments",
 }
 

@@ -140,35 +140,40 @@ def statements_of(document: dict[str, Any], owner: str) -> Iterator[Statement]:
                 yield Statement(owner, branch)
 
 
-def role_statements() -> list[Statement]:
+def delivery_templates() -> list[Path]:
+    """The plain CloudFormation templates of delivery/."""
+    return sorted((ROOT / "delivery").glob("*.yaml"))
+
+
+def role_statements(document: dict[str, Any] | None = None) -> list[Statement]:
     """Every statement of every role's policies."""
     return [
         statement
-        for name, role in resources("AWS::IAM::Role").items()
+        for name, role in resources("AWS::IAM::Role", document).items()
         for policy in role.get("Policies", [])
         for statement in statements_of(policy["PolicyDocument"], name)
     ]
 
 
-def resource_policy_statements() -> list[Statement]:
+def resource_policy_statements(document: dict[str, Any] | None = None) -> list[Statement]:
     """Every statement of the policies of buckets, queues, topics and keys."""
     kinds = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
     found = [
         statement
         for kind in kinds
-        for name, policy in resources(kind).items()
+        for name, policy in resources(kind, document).items()
         for statement in statements_of(policy["PolicyDocument"], name)
     ]
-    for name, key in resources("AWS::KMS::Key").items():
+    for name, key in resources("AWS::KMS::Key", document).items():
         found += statements_of(key["KeyPolicy"], name)
     return found
 
 
-def trust_statements() -> list[Statement]:
+def trust_statements(document: dict[str, Any] | None = None) -> list[Statement]:
     """Every statement that says who may assume a role."""
     return [
         statement
-        for name, role in resources("AWS::IAM::Role").items()
+        for name, role in resources("AWS::IAM::Role", document).items()
         for statement in statements_of(role["AssumeRolePolicyDocument"], name)
     ]
 
