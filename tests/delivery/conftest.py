@@ -1,4 +1,4 @@
-"""The five accounts of the delivery on one laptop, set up from the templates as an organisation would."""
+"""The five accounts of the delivery on one laptop, set up from the templates."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def found() -> Settings:
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopServer]:
     """A running laptop, new for each file of tests."""
     folder: Path = tmp_path_factory.mktemp("laptop")
-    (folder / "build").symlink_to(repository.ROOT / ".signalbox" / "build") # layers, built before
+    (folder / "build").symlink_to(repository.ROOT / ".signalbox" / "build")  # layers, built before
     with LaptopServer(Config(port=0, state_dir=folder, time_scale=600.0)) as server:
         yield server
 
