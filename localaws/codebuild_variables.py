@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localaws import codebuild_caches, iam
+from localaws import iam
 from localaws.codebuild_buildspec import Buildspec
 from localaws.codebuild_log import courier_of
 from localaws.codebuild_model import CODEBUILD, Build, environment_variables, project_arn
@@ -27,7 +27,13 @@ _KEPT = (
     "NODE_EXTRA_CA_CERTS",
 )
 _KEPT_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_SETTINGS = (("NPM_CONFIG_USERCONFIG", ".npmrc"), ("PIP_CONFIG_FILE", ".config/pip/pip.conf"))
+_SETTINGS = (
+    ("NPM_CONFIG_USERCONFIG", ".npmrc"),
+    ("NPM_CONFIG_CACHE", ".npm"),
+    ("PIP_CONFIG_FILE", ".config/pip/pip.conf"),
+    ("PIP_CACHE_DIR", ".cache/pip"),
+    ("UV_CACHE_DIR", ".cache/uv"),
+)
 """What this machine needs to reach its package registries; nothing else of the server's."""
 
 
@@ -159,15 +165,13 @@ def platform(build: Build, url: str, home: Path) -> dict[str, str]:
         "CODEBUILD_START_TIME": str(int(build.started.timestamp() * 1000)),
         # `make package` then packs with the laptop's packer: sam needs a network and Python 3.13.
         "SIGNALBOX_PACKAGER": "laptop",
-        # Layers are used where they were built, so they must outlive the build.
-        "SIGNALBOX_BUILD_DIR": str(codebuild_caches.CHECKOUT / ".signalbox" / "build"),
     }
     return dict(_of_the_machine()) | {name: value for name, value in values.items() if value}
 
 
 def _of_the_machine() -> Iterator[tuple[str, str]]:
     for variable, file in _SETTINGS:
-        if (Path.home() / file).is_file():
+        if (Path.home() / file).exists():
             yield variable, str(Path.home() / file)
     for name, value in os.environ.items():
         if name in _KEPT or name.upper().startswith(_KEPT_PREFIXES):

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localaws import (
-    iam_requests_delivery,
+    iam_requests_builds,
     iam_requests_endpoints,
+    iam_requests_images,
     iam_requests_messages,
     iam_requests_s3,
     iam_requests_stacks,
@@ -170,8 +171,8 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
 
 _SPECIAL: Mapping[str, Special] = {
     "cloudformation": iam_requests_stacks.resources,
-    "codebuild": iam_requests_delivery.codebuild,
-    "ecr": iam_requests_delivery.ecr,
+    "codebuild": iam_requests_builds.resources,
+    "ecr": iam_requests_images.resources,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,
