@@ -16,7 +16,8 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(CURDIR)/$(VENV)/bin/uv pip compi
         --python-version 3.11 --generate-hashes --no-emit-index-url
 ARCHITECTURE ?= arm64
 
-.PHONY: help demo demo-promotion test check up bench build docs lock clean tools-asl tools-sam
+.PHONY: help demo demo-promotion demo-delivery test lint check up bench build docs lock clean tools-asl tools-sam
+.PHONY: package bundle preview deploy acceptance-train acceptance-infer promote-tag promotable
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @ 2>/dev/null \
@@ -28,15 +29,20 @@ demo: .venv/.laptop .signalbox/.layers ## the whole story on this machine: relea
 demo-promotion: .venv/.development .signalbox/.layers ## three models through dev, staging and prod: promoted, refused, rolled back
 	@$(RUN) signalbox demo-promotion $(DEMO)
 
+demo-delivery: .venv/.development .signalbox/.layers ## two commits through the delivery pipeline of five accounts: stopped, delivered
+	@$(RUN) signalbox demo-delivery $(DEMO)
+
 up: .venv/.laptop .signalbox/.layers ## serve the laptop's AWS until Ctrl-C
 	@$(RUN) signalbox up $(UP)
 
 test: .venv/.development .signalbox/.layers tools-asl ## every test; what CI runs
 	@$(RUN) $(PY) -m pytest $(PYTEST)
 
-check: .venv/.development tools-asl ## format, lint, types, imports and contracts, in under 30 s
+lint: .venv/.development ## format and lint only, in a second
 	@$(RUN) ruff format --check --quiet . || { echo "run: $(VENV)/bin/ruff format ." >&2; exit 1; }
 	@$(RUN) ruff check --quiet .
+
+check: lint tools-asl ## format, lint, types, imports and contracts, in under 30 s
 	@$(RUN) mypy --no-error-summary & types=$$!; \
 	  $(RUN) $(PY) -m pytest -q tests/contracts --ignore-glob='*/test_statemachines_[it]*'; contracts=$$?; \
 	  wait $$types && exit $$contracts # those left out run the machines
@@ -62,6 +68,48 @@ clean: ## remove everything that was made here, the laptop's state included
 	rm -rf $(VENV) .tools .signalbox .aws-sam demo-data .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -------------------------------------------------------------------------------------- delivery
+# What every CI calls (docs/delivery.md), after `make check`, `make test` and `make build`. ENV is
+# dev, staging or prod; AS=delivery (or acceptance) calls AWS as that role of the environment, and
+# nothing as the caller itself. SIGNALBOX_PACKAGER=laptop packages without a network.
+
+ROLE = $(if $(AS),$(PY) -m delivery.as_role $(ENV)/$(AS) --)
+IN_REGION = $(if $(REGION),--region $(REGION))
+WORKLOAD ?= workloads/diabetes
+ACCEPTANCE ?= .signalbox/acceptance
+COMMITTED = SIGNALBOX_COMMIT=$$($(PY) -m delivery.commits)
+HAS_ENV = @[ -n "$(ENV)" ] || { echo "say which environment: make $@ ENV=dev" >&2; exit 2; }
+
+package: .venv/.laptop ## ENV=x: upload the code, write .aws-sam/packaged.yaml with its parameters
+	$(HAS_ENV)
+	@$(RUN) $(ROLE) $(PY) -m delivery.package $(ENV) $(IN_REGION)
+
+preview: .venv/.laptop ## ENV=x: what the package would change, by a change set that is not executed
+	$(HAS_ENV)
+	@$(RUN) $(ROLE) $(PY) -m delivery.change_sets preview $(ENV) $(IN_REGION) --output .aws-sam/preview.txt
+
+deploy: .venv/.laptop ## ENV=x: apply the package, and wait; a failing update leaves what was
+	$(HAS_ENV)
+	@$(RUN) $(ROLE) $(PY) -m delivery.change_sets deploy $(ENV) $(IN_REGION) $(DEPLOY)
+
+bundle: .venv/.laptop ## packages and previews of all environments that the delivery pipeline deploys to
+	@[ "$(SIGNALBOX_PACKAGER)" = laptop ] || $(MAKE) build
+	@$(RUN) $(PY) -m delivery.bundle
+
+acceptance-train: .venv/.laptop ## ENV=x: train WORKLOAD there as anybody would, approve the version
+	$(HAS_ENV)
+	@$(RUN) $(COMMITTED) $(ROLE) signalbox acceptance train $(WORKLOAD) -e $(ENV) --output $(ACCEPTANCE)
+
+acceptance-infer: .venv/.laptop ## ENV=x: a real endpoint and a real batch beside the evaluation
+	$(HAS_ENV)
+	@$(RUN) $(ROLE) signalbox acceptance infer $(WORKLOAD) -e $(ENV) --output $(ACCEPTANCE)
+
+promote-tag: .venv/.laptop ## TAG=staging|prod [COMMIT=x]: make and push the tag that promotes a commit
+	@$(RUN) $(PY) -m delivery.promotion_tags make $(or $(TAG),staging) --commit $(or $(COMMIT),HEAD) --push
+
+promotable: .venv/.laptop ## REF=tag [COMMIT=x]: refuse a tag whose commit must not be promoted
+	@$(RUN) $(PY) -m delivery.promotion_tags check $(REF) $(if $(COMMIT),--commit $(COMMIT)) $(if $(EVIDENCE),--evidence $(EVIDENCE))
 
 # ----------------------------------------------------------------------------------- the steps
 

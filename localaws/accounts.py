@@ -1,4 +1,4 @@
-"""The AWS accounts of the laptop: one for each environment, as AWS recommends to have them.
+"""The AWS accounts of the laptop: one for each environment and two for delivery, as AWS recommends.
 
 All are served by one process at one address; who signs a request decides whose account it acts in.
 Values only: imports the context, so that the command can read it without loading the server.
@@ -18,7 +18,7 @@ class Account:
     """One account, and the access key of its user `developer`."""
 
     environment: str
-    """The environment that is deployed in it."""
+    """The environment that is deployed in it, or the account's part in delivery."""
     id: str
     access_key_id: str
     secret_access_key: str
@@ -47,7 +47,24 @@ ACCOUNTS: tuple[Account, ...] = (
         "laptop-developer-secret-of-prod",
         "AIDALAPTOPDEVELOPER2",
     ),
+    Account(
+        "operations",
+        "567890123456",
+        "AKIALAPTOPDEVELOPER3",
+        "laptop-developer-secret-of-operations",
+        "AIDALAPTOPDEVELOPER3",
+    ),
+    Account(
+        "data",
+        "678901234567",
+        "AKIALAPTOPDEVELOPER4",
+        "laptop-developer-secret-of-data",
+        "AIDALAPTOPDEVELOPER4",
+    ),
 )
+
+DELIVERY = ("operations", "data")
+"""The accounts in which no environment is deployed: where deliveries start, where data is kept."""
 
 BY_ENVIRONMENT: Mapping[str, Account] = {account.environment: account for account in ACCOUNTS}
 BY_ID: Mapping[str, Account] = {account.id: account for account in ACCOUNTS}

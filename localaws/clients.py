@@ -8,7 +8,8 @@ Clients are cached (making one costs tens of milliseconds) and may be shared by 
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,13 +20,16 @@ from botocore.config import Config as BotoConfig
 from localaws import clock, iam, iam_identity
 from localaws.accounts import BY_ID
 from localaws.context import ACCOUNT_ID, Context
+from localaws.iam_identity import Principal
 
 _MAX_CLIENTS = 128
 _REFRESH_BEFORE = timedelta(minutes=10)
+FROM_SERVICE = "localaws"
+"""A word in the user agent of requests that parts of the laptop send."""
 _NO_RETRIES = BotoConfig(
     retries={"total_max_attempts": 1, "mode": "standard"},
     s3={"addressing_style": "path"},
-    user_agent_extra="localaws",
+    user_agent_extra=FROM_SERVICE,
 )
 
 
@@ -110,6 +114,26 @@ def client_as_service(
         return _with(credentials, service, region), credentials.expires_at
 
     return _cached((service_principal, service, region, source_arn, source_account), make)
+
+
+def clients_for(principal: Principal, service: str, region: str) -> Callable[[str], Any]:
+    """Clients by service name that act as `principal`, as `service` does what it was asked for.
+
+    AWS calls this a forward access session: the caller's own policies decide, and see that the
+    request came through the service (aws:ViaAWSService, aws:CalledVia).
+    """
+    via = {"aws:ViaAWSService": "true", "aws:CalledVia": service, "aws:CalledViaLast": service}
+    forwarded = replace(principal, source={**principal.source, **via})
+    credentials = iam_identity.open_session(forwarded)
+    made: dict[str, Any] = {}
+
+    def client(name: str) -> Any:
+        with _clients.lock:
+            if name not in made:
+                made[name] = _with(credentials, name, region)
+            return made[name]
+
+    return client
 
 
 def client_of_session(session: Any, service: str, *, region: str, of: str) -> Any:

@@ -24,10 +24,11 @@ from localaws.deployer.errors import (
     StackInUse,
     TemplateInvalid,
 )
-from localaws.deployer.execution import Execution, destroy_members
+from localaws.deployer.execution import Execution
 from localaws.deployer.plan import Action, Change, Plan
+from localaws.deployer.removal import destroy_members
 from localaws.deployer.resources.base import Clients, Site
-from localaws.deployer.state import DeploymentBucket
+from localaws.deployer.state import DeploymentBucket, Source
 from localaws.deployer.template import Surroundings
 
 __all__ = [
@@ -89,7 +90,8 @@ def deploy(request: DeployRequest, clients: Clients, report: Report = _ignore) -
     site = Site(clients, blueprint.surroundings, request.tags)
     after, changes = Execution(blueprint, state, site, report).run()
     if after != state:
-        bucket.write_state(after)
+        source = Source(blueprint.template, request.parameters, request.tags)
+        bucket.write_state(after, source)
     effective = tuple(change for change in changes if change.action is not Action.KEEP)
     return DeployResult(blueprint.surroundings.stack_id, after.outputs, effective)
 

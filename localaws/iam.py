@@ -12,10 +12,12 @@ from localaws import (
     iam_assume,
     iam_identity,
     iam_requests,
+    iam_simulation,
     iam_stored,
     iam_stored_policies,
     iam_sts,
     moto_seams_iam,
+    moto_seams_oidc,
 )
 from localaws.accounts import ACCOUNTS, DEVELOPER
 from localaws.context import Context
@@ -40,6 +42,7 @@ def install(context: Context) -> None:
     """Start with a developer in each account, who may do everything there, and nobody else."""
     iam_identity.reset()
     iam_stored.forget()
+    moto_seams_oidc.install()
     RECORDER.clear()
     for account in ACCOUNTS:
         moto_seams_iam.create_user(account.id, DEVELOPER, account.user_id, EVERYTHING)
@@ -48,10 +51,13 @@ def install(context: Context) -> None:
 def serve(
     request: WireRequest, principal: Principal
 ) -> tuple[int, list[tuple[str, str]], bytes] | None:
-    """Answer the operations of STS, which live here and not in moto; None for all others."""
+    """Answer what lives here and not in moto: STS, and the simulation; None for all others."""
+    if (request.service.name, request.operation) == ("iam", iam_simulation.OPERATION):
+        authorize(request, principal)
+        return iam_simulation.answer(request.parameters)
     if request.service.name != "sts":
         return None
-    return iam_sts.answer(request, principal, assume_role)
+    return iam_sts.answer(request, principal, assume_role, iam_assume.assume_role_with_web_identity)
 
 
 def authorize(request: WireRequest, principal: Principal) -> str:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from localaws import iam_identity, iam_stored, iam_sts, moto_seams_iam
+from localaws import iam_identity, iam_stored, iam_sts, iam_web_identity, moto_seams_iam
 from localaws.accounts import BY_ID
 from localaws.errors import AccessDeniedByLocalAws
 from localaws.iam_identity import Credentials, Principal
@@ -47,10 +47,7 @@ def assume_role(principal: Principal, parameters: Mapping[str, Any]) -> Credenti
     actions = ("sts:AssumeRole", "sts:TagSession") if tags else ("sts:AssumeRole",)
     role = _trusting_role(principal, role_arn, context, actions)
     duration_s = int(parameters.get("DurationSeconds", 3600))
-    if duration_s > int(role.max_session_duration or 3600):
-        raise AwsError(
-            "ValidationError", "DurationSeconds exceeds the MaxSessionDuration set for this role."
-        )
+    _check_duration(role, duration_s)
     if principal.kind == "session" and duration_s > _CHAINED_LIMIT_S:
         raise AwsError(
             "ValidationError",
@@ -64,6 +61,29 @@ def assume_role(principal: Principal, parameters: Mapping[str, Any]) -> Credenti
         policies=iam_sts.session_policies(parameters, role_arn.split(":")[4]),
         tags=tags,
     )
+
+
+def assume_role_with_web_identity(parameters: Mapping[str, Any]) -> Credentials:
+    """sts:AssumeRoleWithWebIdentity over the wire: the token is the caller, the trust decides.
+
+    Raises AwsError for a token that cannot be used.
+    """
+    role_arn, session_name = parameters["RoleArn"], parameters["RoleSessionName"]
+    token = parameters.get("WebIdentityToken", "")
+    principal, context = iam_web_identity.principal_of(token, _account_of(role_arn))
+    context |= {"sts:rolesessionname": (session_name,)}
+    role = _trusting_role(principal, role_arn, context, (iam_web_identity.ACTION,))
+    duration_s = int(parameters.get("DurationSeconds", 3600))
+    _check_duration(role, duration_s)
+    policies = iam_sts.session_policies(parameters, principal.account)
+    return _open(role, session_name, duration_s=duration_s, policies=policies)
+
+
+def _check_duration(role: moto_seams_iam.StoredRole, duration_s: int) -> None:
+    if duration_s > int(role.max_session_duration or 3600):
+        raise AwsError(
+            "ValidationError", "DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
 
 
 def assume_service_role(
@@ -173,7 +193,7 @@ def _session(
     tags: Mapping[str, str] | None = None,
 ) -> Principal:
     account = _account_of(role.arn)
-    role_tags = {tag["Key"]: tag["Value"] for tag in (role.tags or {}).values()}
+    role_tags = {tag["Key"]: tag["Value"] for tag in role.tags or []}
     return Principal(
         kind="session",
         arn=f"arn:aws:sts::{account}:assumed-role/{role.name}/{session_name}",

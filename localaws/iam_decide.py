@@ -47,8 +47,8 @@ class Decision:
 
 NO_OPINION = Verdict()
 
-_DIRECT = ("session", "user", "role", "anyone", "service")
-_ORDER = ("", "account", "anyone", "role", "user", "session", "service")
+_DIRECT = ("session", "user", "role", "anyone", "service", "federated")
+_ORDER = ("", "account", "anyone", "role", "user", "session", "service", "federated")
 """Ways in which a resource policy covers a caller, weakest first."""
 
 
@@ -118,7 +118,7 @@ def combine(
         if verdict and verdict.denies:
             reason = f"with an explicit deny in {_article(kind)} {kind}"
             return Decision(False, reason, (verdict.denies,), resource)
-    if request.caller.kind in ("service", "anonymous"):
+    if request.caller.kind in ("service", "anonymous", "federated"):
         return _by_resource_alone(request, resource)
     if resource_policy_required and not resource.allows:
         return _silence(RESOURCE, request, resource)

@@ -21,6 +21,7 @@ from localaws.wire import JSON, QUERY, REST_JSON, AwsError, WireRequest
 from localaws.wire_errors import protocol_of
 
 _TYPES = {"user": "User", "session": "AssumedRole", "root": "Account", "anonymous": "Anonymous"}
+_TYPES |= {"federated": "FederatedUser"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Principal:
     """The caller of one request."""
 
     kind: str
-    """`user`, `session` (of a role), `service`, `root` or `anonymous`."""
+    """`user`, `session` (of a role), `service`, `root`, `anonymous`, or `federated`: a provider."""
     arn: str
     """As sts:GetCallerIdentity says it; for a service its name, for nobody ``*``."""
     account: str
@@ -50,7 +51,7 @@ class Principal:
             service = {"aws:principalisawsservice": "true", "aws:principalservicename": self.arn}
             return source | {name: (value,) for name, value in service.items()}
         keys = {"aws:principalisawsservice": "false", "aws:principaltype": _TYPES[self.kind]}
-        if self.kind != "anonymous":
+        if self.kind not in ("anonymous", "federated"):
             keys["aws:principalarn"] = self.role_arn or self.arn
             keys["aws:principalaccount"] = self.account
             keys["aws:userid"] = self.user_id
@@ -60,17 +61,24 @@ class Principal:
         return source | {name: (value,) for name, value in keys.items()}
 
 
-_calling: ContextVar[str] = ContextVar("calling_account", default="")
+ANONYMOUS = Principal(kind="anonymous", arn="*", account="")
+
+_calling: ContextVar[Principal] = ContextVar("calling_principal", default=ANONYMOUS)
 
 
 @contextmanager
 def calling(principal: Principal) -> Iterator[None]:
     """Remember, while its request is served, in whose name: see `calling_account`."""
-    mark = _calling.set(principal.account)
+    mark = _calling.set(principal)
     try:
         yield
     finally:
         _calling.reset(mark)
+
+
+def calling_principal() -> Principal:
+    """The caller of the request being served on this thread; ANONYMOUS for none."""
+    return _calling.get()
 
 
 def calling_account() -> str:
@@ -78,10 +86,7 @@ def calling_account() -> str:
 
     Not the account that the request acts in: that is the account of what it acts on.
     """
-    return _calling.get()
-
-
-ANONYMOUS = Principal(kind="anonymous", arn="*", account="")
+    return _calling.get().account
 
 
 @dataclass(frozen=True)
@@ -163,10 +168,21 @@ def authenticate(request: WireRequest) -> Principal:
     return credentials.principal
 
 
+def arn_of(key_id: str) -> str:
+    """The principal that an access key belongs to; "" for an unknown one."""
+    known = _known.get(key_id) or _iam_user_credentials(key_id)
+    return known.principal.arn if known is not None else ""
+
+
 def _unsigned(request: WireRequest) -> Principal:
-    if request.service.name == "s3":
+    if request.service.name == "s3" or _brings_a_token(request):
         return ANONYMOUS
     raise _refusal(request, "missing")
+
+
+def _brings_a_token(request: WireRequest) -> bool:
+    """STS API Reference: AssumeRoleWithWebIdentity does not require AWS credentials."""
+    return (request.service.name, request.operation) == ("sts", "AssumeRoleWithWebIdentity")
 
 
 def _iam_user_credentials(key_id: str) -> Credentials | None:

@@ -57,10 +57,14 @@ class Principals:
     anyone: bool
     aws: tuple[str, ...]
     services: frozenset[str]
+    federated: frozenset[str]
     negated: bool
 
     def grants(self, caller: Caller) -> str:
-        """How the element covers `caller`: `session`, `role`, `user`, `anyone`, `account` or ""."""
+        """How the element covers `caller`: `session`, `role`, `user`, `anyone`, `account` or "".
+
+        A service and an identity provider are covered by their own names alone.
+        """
         covered = self._covers(caller)
         if self.negated:
             return "" if covered else "anyone"
@@ -69,6 +73,8 @@ class Principals:
     def _covers(self, caller: Caller) -> str:
         if caller.kind == "service":
             return "service" if caller.arn in self.services else ""
+        if caller.kind == "federated":
+            return "federated" if caller.arn in self.federated else ""
         if caller.arn in self.aws:
             return "session" if caller.kind == "session" else "user"
         if caller.role_arn and caller.role_arn in self.aws:
@@ -220,5 +226,6 @@ def _principals(raw: Mapping[str, Any]) -> Principals | None:
         anyone="*" in aws,
         aws=tuple(name for name in aws if name != "*"),
         services=frozenset(texts(element.get("Service", []))),
+        federated=frozenset(texts(element.get("Federated", []))),
         negated="NotPrincipal" in raw,
     )

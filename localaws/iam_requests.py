@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localaws import (
+    iam_requests_builds,
     iam_requests_endpoints,
+    iam_requests_images,
     iam_requests_messages,
     iam_requests_s3,
+    iam_requests_stacks,
     iam_tables,
     moto_seams_iam,
     moto_seams_queues,
@@ -31,7 +34,7 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
         return list(iam_requests_endpoints.invocation(request.parameters["EndpointName"], place))
     found = list(_direct(request, place))
     found += _tagging(request, found)
-    found += _passed_roles(request, found)
+    found += _passed_roles(request, found, place)
     found += _layers(request)
     found += _versions(request)
     found += _keys(request, place)
@@ -44,6 +47,7 @@ def _direct(request: WireRequest, place: Place) -> Iterator[Requirement]:
     action = f"{service}:{operation}"
     action = iam_tables.ACTION_NAMES.get(action, action)
     context = tag_context(tags_of(request.parameters)) | _own_keys(action, request)
+    context |= _kept_boundary(action, request.parameters, place)
     for resource in _resources(service, operation, request.parameters, place):
         yield Requirement(action, resource, context)
 
@@ -116,10 +120,16 @@ def _kms(operation: str, parameters: Parameters, place: Place) -> list[str]:
 
 def _iam(operation: str, parameters: Parameters, place: Place) -> list[str]:
     prefix = f"arn:aws:iam::{place.account}:"
+    if "PolicySourceArn" in parameters:
+        return [str(parameters["PolicySourceArn"])]
     if "RoleName" in parameters and "InstanceProfileName" not in parameters:
         return [_role_arn(str(parameters["RoleName"]), parameters, place)]
     if "PolicyArn" in parameters and "UserName" not in parameters:
         return [str(parameters["PolicyArn"])]
+    provider = str(parameters.get("OpenIDConnectProviderArn", ""))
+    if provider or operation == "CreateOpenIDConnectProvider":
+        host = str(parameters.get("Url", "")).removeprefix("https://")
+        return [provider or f"{prefix}oidc-provider/{host}"]
     path = str(parameters.get("Path", "/"))
     for name, kind in (("PolicyName", "policy"), ("UserName", "user"), ("GroupName", "group")):
         if name in parameters and (kind != "policy" or operation == "CreatePolicy"):
@@ -160,6 +170,9 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
 
 
 _SPECIAL: Mapping[str, Special] = {
+    "cloudformation": iam_requests_stacks.resources,
+    "codebuild": iam_requests_builds.resources,
+    "ecr": iam_requests_images.resources,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,
@@ -179,10 +192,11 @@ def _own_keys(action: str, request: WireRequest) -> dict[str, tuple[str, ...]]:
     """Condition keys of one service that its callers' policies may ask for."""
     names = _CONDITION_KEYS.get(action, {})
     found = {key: tuple(reach(request.parameters, path)) for key, path in names.items()}
-    return {key: values for key, values in found.items() if values}
+    return {key: iam_requests_stacks.named(key, values) for key, values in found.items() if values}
 
 
 _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
+    **iam_requests_stacks.CONDITION_KEYS,
     "sns:Subscribe": {"sns:protocol": "Protocol", "sns:endpoint": "Endpoint"},
     "events:PutTargets": {"events:targetarn": "Targets.Arn"},
     "events:PutEvents": {
@@ -210,6 +224,26 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
         "application-autoscaling:service-namespace": "ServiceNamespace"
     },
 }
+
+
+_OF_A_ROLE_WITH_BOUNDARY = frozenset(
+    {
+        "iam:PutRolePolicy",
+        "iam:DeleteRolePolicy",
+        "iam:AttachRolePolicy",
+        "iam:DetachRolePolicy",
+        "iam:DeleteRolePermissionsBoundary",
+    }
+)
+
+
+def _kept_boundary(action: str, parameters: Parameters, place: Place) -> dict[str, tuple[str, ...]]:
+    """iam:PermissionsBoundary of a change to a role is the boundary that the role has."""
+    if action not in _OF_A_ROLE_WITH_BOUNDARY:
+        return {}
+    role = moto_seams_iam.find_role(place.account, str(parameters.get("RoleName", "")))
+    boundary = role.permissions_boundary_arn if role is not None else None
+    return {"iam:permissionsboundary": (boundary,)} if boundary else {}
 
 
 def _tagging(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:
@@ -246,12 +280,20 @@ def _versions(request: WireRequest) -> list[Requirement]:
     return [Requirement("sagemaker:CreateModel", version) for version in versions]
 
 
-def _passed_roles(request: WireRequest, direct: list[Requirement]) -> list[Requirement]:
+def _passed_roles(
+    request: WireRequest, direct: list[Requirement], place: Place
+) -> list[Requirement]:
     service = request.service.name
-    if not request.operation.startswith(_PASSING):
+    if not request.operation.startswith(_PASSING) and service != "cloudformation":
         return []
     paths = iam_tables.PASSED_ROLES.get(service, ())
-    roles = [role for path in paths for role in reach(request.parameters, path)]
+    roles = [
+        role
+        for path in paths
+        for role in reach(request.parameters, path)
+        # A role of another account cannot be passed: the pipeline's own role assumes it.
+        if path not in iam_tables.ASSUMED_ROLES or f"::{place.account}:" in role
+    ]
     context = {
         "iam:passedtoservice": (f"{service}.amazonaws.com",),
         "iam:associatedresourcearn": tuple(r.resource for r in direct[:1]),

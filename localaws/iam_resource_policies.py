@@ -4,7 +4,7 @@ moto keeps those of buckets, keys, topics, queues and functions; those of model 
 in the laptop's own store, and speak for the versions of the group as well.
 """
 
-from localaws import moto_seams_iam
+from localaws import container_registry, moto_seams_iam
 from localaws.sagemaker_store import STORE, Kind, Place
 
 
@@ -17,6 +17,8 @@ def document_of(action: str, resource: str) -> str | None:
     service = action.partition(":")[0]
     if service == "sagemaker":
         return _of_group(resource)
+    if service == "ecr":
+        return container_registry.policy(resource)
     return moto_seams_iam.resource_policy(service, resource)
 
 

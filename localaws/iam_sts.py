@@ -1,4 +1,4 @@
-"""The operations of STS: AssumeRole and GetCallerIdentity.
+"""The operations of STS: AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity.
 
 Sessions are kept by iam_identity; whether a role may be assumed is the caller's business.
 """
@@ -17,29 +17,34 @@ from localaws.iam_requirement import tags_of
 from localaws.wire import AwsError, WireRequest
 
 AssumeRole = Callable[[Principal, Mapping[str, Any]], Credentials]
+AssumeByToken = Callable[[Mapping[str, Any]], Credentials]
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
 def answer(
-    request: WireRequest, principal: Principal, assume_role: AssumeRole
+    request: WireRequest, principal: Principal, assume_role: AssumeRole, by_token: AssumeByToken
 ) -> tuple[int, list[tuple[str, str]], bytes]:
     """Status, headers and body of an STS operation."""
     if request.operation == "GetCallerIdentity":
         inner = _identity(principal)
     elif request.operation == "AssumeRole":
-        _validate(request.parameters)
+        _validate(request)
         inner = _assumed(assume_role(principal, request.parameters))
+    elif request.operation == "AssumeRoleWithWebIdentity":
+        _validate(request)
+        inner = _assumed(by_token(request.parameters))
     else:
         raise UnsupportedByLocalAws("sts", request.operation)
     body = _envelope(request.operation, inner).encode()
     return 200, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))], body
 
 
-def _validate(parameters: Mapping[str, Any]) -> None:
+def _validate(request: WireRequest) -> None:
+    parameters = request.parameters
     for name in ("RoleArn", "RoleSessionName"):
         if not parameters.get(name):
-            raise AwsError("ValidationError", f"AssumeRole needs {name}")
+            raise AwsError("ValidationError", f"{request.operation} needs {name}")
     if not _ROLE_ARN.fullmatch(str(parameters["RoleArn"])):
         raise AwsError("ValidationError", f"{parameters['RoleArn']} is invalid")
     if not 900 <= int(parameters.get("DurationSeconds", 3600)) <= 43200:

@@ -110,6 +110,11 @@ CODEPIPELINE: Mapping[str, str] = {
     "{resourceArn}": "TagResource UntagResource ListTagsForResource",
 }
 
+CODEBUILD: Mapping[str, str] = {
+    "project/{name}": "CreateProject UpdateProject DeleteProject",
+    "project/{projectName}": "StartBuild ListBuildsForProject InvalidateProjectCache",
+}
+
 SNS: Mapping[str, str] = {
     "{Name}": "CreateTopic",
     "{TopicArn|TargetArn}": (
@@ -147,6 +152,14 @@ SECRETS: Mapping[str, str] = {
     "secret:{Name}-??????": "CreateSecret",
 }
 
+QUOTAS: Mapping[str, str] = {
+    "{ServiceCode}/{QuotaCode}": "RequestServiceQuotaIncrease",
+}
+
+CONNECTIONS: Mapping[str, str] = {
+    "{ConnectionArn}": "GetConnection DeleteConnection UseConnection",
+}
+
 CLOUDWATCH: Mapping[str, str] = {
     "alarm:{AlarmName}": "PutMetricAlarm SetAlarmState DescribeAlarmHistory",
     "arn:aws:cloudwatch::{account}:dashboard/{DashboardName}": "PutDashboard GetDashboard",
@@ -158,10 +171,13 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "states": STATES,
     "lambda": LAMBDA,
     "codepipeline": CODEPIPELINE,
+    "codebuild": CODEBUILD,
     "sns": SNS,
     "ssm": SSM,
     "logs": LOGS,
     "secretsmanager": SECRETS,
+    "servicequotas": QUOTAS,
+    "codestar-connections": CONNECTIONS,
     "cloudwatch": CLOUDWATCH,
 }
 
@@ -181,9 +197,14 @@ PASSED_ROLES: Mapping[str, tuple[str, ...]] = {
     "sagemaker": ("RoleArn", "ExecutionRoleArn"),
     "states": ("roleArn",),
     "lambda": ("Role",),
+    "codebuild": ("serviceRole",),
     "codepipeline": ("pipeline.roleArn", "pipeline.stages.actions.roleArn"),
     "events": ("RoleArn", "Targets.RoleArn"),
     "scheduler": ("Target.RoleArn",),
     "logs": ("roleArn",),
+    "cloudformation": ("RoleARN",),
 }
 """Parameters by which a caller hands a role to a service, which takes iam:PassRole on that role."""
+
+ASSUMED_ROLES = frozenset({"pipeline.stages.actions.roleArn"})
+"""Those of them that may be of another account: they are assumed, not passed, then."""

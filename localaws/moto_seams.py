@@ -11,7 +11,7 @@ import sys
 import types
 from typing import Any
 
-from localaws import moto_patches
+from localaws import moto_patches, moto_seams_storage
 from localaws.context import WsgiApplication
 
 # --- server: start-up ---------------------------------------------------------------------------
@@ -57,6 +57,7 @@ def configure_moto() -> None:
     moto_patches.put(default_user_config, "stepfunctions", {"execute_state_machine": True})
     _leave_bucket_policies_to_iam()
     _list_versions_without_their_content()
+    moto_seams_storage.tell_whether_eventbridge_hears()
     _look_for_operations_once()
 
 

@@ -26,7 +26,7 @@ class StoredRole(Protocol):
     policies: dict[str, str]
     managed_policies: dict[str, Any]
     permissions_boundary_arn: str | None
-    tags: dict[str, dict[str, str]]
+    tags: list[dict[str, str]]
     max_session_duration: str | None
 
 
@@ -52,6 +52,12 @@ def roles(account: str) -> list[StoredRole]:
 def find_role(account: str, name: str) -> StoredRole | None:
     """The role called `name` (without path) in `account`."""
     return next((role for role in roles(account) if role.name == name), None)
+
+
+def find_oidc_provider(account: str, name: str) -> Any:
+    """The OpenID Connect provider of an account by host and path (`url` without https://)."""
+    providers = iam_store(account).open_id_providers.values()
+    return next((one for one in providers if one.url == name), None)
 
 
 def find_access_key(key_id: str) -> tuple[str, dict[str, Any], str] | None:

@@ -43,7 +43,5 @@ def _method(operation: str, serve: Serve) -> Callable[[Any], str]:
 
 def _caller(handler: Any) -> Caller:
     found = re.search(r"Credential=([^/]+)/", handler.headers.get("Authorization", ""))
-    key_id = found[1] if found else ""
-    known = iam_identity._known.get(key_id) or iam_identity._iam_user_credentials(key_id)
-    arn = known.principal.arn if known is not None else ""
+    arn = iam_identity.arn_of(found[1] if found else "")
     return Caller(arn, handler.current_account, handler.region)

@@ -103,13 +103,15 @@ def put_artifact(work: Work, artifact: Artifact, body: bytes) -> None:
     )
 
 
-def read_artifact_file(work: Work, artifact: Artifact, path: str) -> str:
+def read_artifact_file(
+    work: Work, artifact: Artifact, path: str, *, limit_bytes: int = MAX_FILE_BYTES
+) -> str:
     """A text file out of an artifact; raises ActionFailed when it is not there or too large."""
     body = client(work, "s3").get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"].read()
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            if archive.getinfo(path).file_size > MAX_FILE_BYTES:
-                message = f"{path} in {artifact.name} is over {MAX_FILE_BYTES} bytes"
+            if archive.getinfo(path).file_size > limit_bytes:
+                message = f"{path} in {artifact.name} is over {limit_bytes} bytes"
                 raise ActionFailed("ConfigurationError", message)
             return archive.read(path).decode()
     except KeyError as error:

@@ -56,7 +56,7 @@ def execution_of(pipeline: Pipeline, execution_id: str) -> Execution:
 
 def create_pipeline(runtime: Runtime, caller: Caller, request: Request) -> Answer:
     """CreatePipeline. Unlike AWS it does not start a first execution."""
-    declaration, spec = _checked(request["pipeline"])
+    declaration, spec = _checked(request["pipeline"], caller.region)
     declaration["version"] = 1
     tags = {tag["key"]: tag["value"] for tag in request.get("tags") or ()}
     runtime.add(Pipeline(caller.account, caller.region, declaration, spec, tags=tags))
@@ -64,9 +64,9 @@ def create_pipeline(runtime: Runtime, caller: Caller, request: Request) -> Answe
     return {"pipeline": declaration, "tags": request.get("tags") or []}
 
 
-def _checked(given: dict[str, Any]) -> tuple[dict[str, Any], PipelineSpec]:
+def _checked(given: dict[str, Any], region: str) -> tuple[dict[str, Any], PipelineSpec]:
     declaration = _with_defaults(given)
-    spec = pipeline_structure.read(declaration)
+    spec = pipeline_structure.read(declaration, region)
     try:
         iam.assume_service_role(spec.role_arn, CODEPIPELINE, session_name=spec.name[:64])
     except AccessDeniedByLocalAws as error:
@@ -108,7 +108,7 @@ def get_pipeline(runtime: Runtime, caller: Caller, request: Request) -> Answer:
 def update_pipeline(runtime: Runtime, caller: Caller, request: Request) -> Answer:
     """UpdatePipeline: a changed structure cancels what runs in the old one."""
     pipeline = pipeline_of(runtime, caller, request["pipeline"]["name"])
-    declaration, spec = _checked(request["pipeline"])
+    declaration, spec = _checked(request["pipeline"], caller.region)
     with pipeline.lock:
         declaration["version"] = pipeline.version
         if declaration != pipeline.declaration:

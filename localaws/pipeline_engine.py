@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from localaws import clock, pipeline_variables
+from localaws.pipeline_action_types import APPROVAL
 from localaws.pipeline_model import (
     ActionRun,
     ActionSpec,
@@ -27,7 +28,6 @@ from localaws.pipeline_model import (
     Work,
     failed,
 )
-from localaws.pipeline_structure import APPROVAL
 from localaws.pipeline_variables import UnresolvedVariable
 
 _KEY_ALPHABET = string.ascii_letters + string.digits
@@ -281,4 +281,5 @@ def _work(pipeline: Pipeline, execution: Execution, run: ActionRun) -> Work:
         outputs=run.outputs,
         overrides=overrides,
         token=run.token,
+        revisions={name: found.revision_id for name, found in execution.revisions.items()},
     )

@@ -251,6 +251,8 @@ class Work:
     """Source revisions asked for, by revision type."""
     token: str
     """The approval's; empty for all other actions."""
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    """What the source actions have found, by artifact name."""
 
 
 @dataclass

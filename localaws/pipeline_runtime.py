@@ -7,15 +7,26 @@ worker threads on which actions call S3, Lambda, Step Functions and SNS.
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from localaws import clock, pipeline_actions
 from localaws.event_workers import Timer, Timers, Workers
+from localaws.pipeline_action_types import (
+    APPROVAL,
+    BUILD,
+    CLOUDFORMATION,
+    LAMBDA,
+    S3_SOURCE,
+    STEP_FUNCTIONS,
+    TEST,
+)
+from localaws.pipeline_builds import Builds
 from localaws.pipeline_engine import Engine
 from localaws.pipeline_jobs import Jobs
 from localaws.pipeline_machines import Machines
 from localaws.pipeline_model import ActionRun, Execution, Pipeline, Result, Work, failed
 from localaws.pipeline_reports import EventReporter
-from localaws.pipeline_structure import APPROVAL, LAMBDA, S3_SOURCE, STEP_FUNCTIONS
+from localaws.pipeline_stacks import Stacks
 from localaws.wire import AwsError
 
 _log = logging.getLogger("localaws.pipelines")
@@ -31,6 +42,8 @@ class Runtime:
         self.engine = Engine(self._perform, EventReporter())
         self.jobs = Jobs(self.timers, self.complete, self._invoke_again)
         self.machines = Machines(self.timers, self._progress, self._look, self.complete)
+        self.builds = Builds(self._progress, self._look_at_build)
+        self.stacks = Stacks(self.timers, self._progress, self._look_at_stack)
         self._lock = threading.RLock()
         self._pipelines: dict[tuple[str, str], dict[str, Pipeline]] = {}
         self._expiries: dict[str, Timer] = {}
@@ -39,6 +52,9 @@ class Runtime:
             LAMBDA: self.jobs.invoke,
             STEP_FUNCTIONS: self.machines.start,
             APPROVAL: self._ask,
+            BUILD: self.builds.start,
+            TEST: self.builds.start,
+            CLOUDFORMATION: self.stacks.start,
         }
 
     def all(self, account: str, region: str) -> list[Pipeline]:
@@ -112,6 +128,18 @@ class Runtime:
 
     def _look(self, work: Work, arn: str) -> None:
         self.workers.submit(lambda: self._run(work, lambda: self.machines.result(work, arn)))
+
+    def _look_at_build(self, work: Work, arn: str) -> None:
+        self.workers.submit(lambda: self._run(work, lambda: self.builds.result(work, arn)))
+
+    def _look_at_stack(self, work: Work, step: str) -> None:
+        if self._is_awaited(work):
+            self.workers.submit(lambda: self._run(work, lambda: self.stacks.result(work, step)))
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """A listener of all events: wakes the actions that wait for what has ended."""
+        self.machines.heard(event)
+        self.builds.heard(event)
 
     def _invoke_again(self, work: Work, token: str) -> None:
         self.workers.submit(lambda: self._run(work, lambda: self.jobs.invoke(work, token)))

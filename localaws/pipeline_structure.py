@@ -8,47 +8,20 @@ InvalidStageDeclarationException / InvalidActionDeclarationException as on AWS.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from localaws import pipeline_action_types
 from localaws.errors import UnsupportedByLocalAws
 from localaws.pipeline_model import ActionSpec, PipelineSpec, StageSpec, Store
 from localaws.wire import AwsError
 
-S3_SOURCE = ("Source", "S3")
-LAMBDA = ("Invoke", "Lambda")
-STEP_FUNCTIONS = ("Invoke", "StepFunctions")
-APPROVAL = ("Approval", "Manual")
 
-_ARTIFACTS: Mapping[tuple[str, str], tuple[range, range]] = {
-    S3_SOURCE: (range(1), range(1, 2)),
-    LAMBDA: (range(6), range(6)),
-    STEP_FUNCTIONS: (range(2), range(2)),
-    APPROVAL: (range(1), range(1)),
-}
-"""How many input and output artifacts each kind of action takes."""
-
-_REQUIRED: Mapping[tuple[str, str], tuple[str, ...]] = {
-    S3_SOURCE: ("S3Bucket", "S3ObjectKey"),
-    LAMBDA: ("FunctionName",),
-    STEP_FUNCTIONS: ("StateMachineArn",),
-    APPROVAL: (),
-}
-_KNOWN: Mapping[tuple[str, str], frozenset[str]] = {
-    S3_SOURCE: frozenset(
-        {"S3Bucket", "S3ObjectKey", "PollForSourceChanges", "AllowOverrideForS3ObjectKey"}
-    ),
-    LAMBDA: frozenset({"FunctionName", "UserParameters"}),
-    STEP_FUNCTIONS: frozenset({"StateMachineArn", "ExecutionNamePrefix", "InputType", "Input"}),
-    APPROVAL: frozenset({"NotificationArn", "CustomData", "ExternalEntityLink"}),
-}
-
-
-def read(declaration: Mapping[str, Any]) -> PipelineSpec:
+def read(declaration: Mapping[str, Any], region: str) -> PipelineSpec:
     """The specification; raises AwsError, or UnsupportedByLocalAws for what is not done here."""
-    _refuse_unsupported(declaration)
+    _refuse_unsupported(declaration, region)
     stages = tuple(_stage(stage) for stage in declaration["stages"])
     spec = PipelineSpec(
         name=declaration["name"],
         role_arn=declaration["roleArn"],
-        store=_store(declaration),
+        store=_store(declaration, region),
         stages=stages,
         variables={v["name"]: v.get("defaultValue") for v in declaration.get("variables") or ()},
         mode=declaration.get("executionMode") or "SUPERSEDED",
@@ -59,23 +32,38 @@ def read(declaration: Mapping[str, Any]) -> PipelineSpec:
     return spec
 
 
-def _refuse_unsupported(declaration: Mapping[str, Any]) -> None:
-    for name in ("triggers", "artifactStores"):
-        if declaration.get(name):
-            raise UnsupportedByLocalAws("codepipeline", "CreatePipeline", name)
+def _refuse_unsupported(declaration: Mapping[str, Any], region: str) -> None:
+    for where in _unsupported(declaration, region):
+        raise UnsupportedByLocalAws("codepipeline", "CreatePipeline", where)
+
+
+def _unsupported(declaration: Mapping[str, Any], region: str) -> Iterator[str]:
+    if declaration.get("triggers"):
+        yield "triggers"
+    for other in sorted(set(declaration.get("artifactStores") or ()) - {region}):
+        yield f"artifactStores of another region, {other}"
     if declaration.get("executionMode") == "PARALLEL":
-        raise UnsupportedByLocalAws("codepipeline", "CreatePipeline", "executionMode PARALLEL")
+        yield "executionMode PARALLEL"
     for stage in declaration["stages"]:
         for name in ("blockers", "onFailure", "onSuccess", "beforeEntry"):
             if stage.get(name):
-                where = f"{name} of stage {stage['name']}"
-                raise UnsupportedByLocalAws("codepipeline", "CreatePipeline", where)
+                yield f"{name} of stage {stage['name']}"
+        for action in stage["actions"]:
+            yield from _unsupported_in(action, f"action {stage['name']}/{action['name']}", region)
 
 
-def _store(declaration: Mapping[str, Any]) -> Store:
-    store = declaration.get("artifactStore")
-    if not store:
-        raise _invalid("Pipeline has no artifactStore")
+def _unsupported_in(action: Mapping[str, Any], where: str, region: str) -> Iterator[str]:
+    if action.get("region") not in (None, "", region):
+        yield f"{where} in another region, {action['region']}"
+    for name in sorted(pipeline_action_types.NOT_DONE & set(action.get("configuration") or ())):
+        yield f"{name} of {where}"
+
+
+def _store(declaration: Mapping[str, Any], region: str) -> Store:
+    one, several = declaration.get("artifactStore"), declaration.get("artifactStores")
+    if bool(one) == bool(several):
+        raise _invalid("Pipeline must have either artifactStore or artifactStores")
+    store = one or (several or {})[region]
     return Store(store["location"], (store.get("encryptionKey") or {}).get("id", ""))
 
 
@@ -148,41 +136,15 @@ def _check_sources(index: int, stage: StageSpec) -> None:
 
 
 def _check_action(stage: str, action: ActionSpec) -> None:
-    if action.owner != "AWS" or action.kind not in _ARTIFACTS:
+    if action.owner != "AWS" or action.kind not in pipeline_action_types.TYPES:
         type_name = f"{action.owner}/{action.category}/{action.provider}"
         raise UnsupportedByLocalAws(
             "codepipeline", "CreatePipeline", f"action {stage}/{action.name} of type {type_name}"
         )
-    for problem in _action_problems(action):
+    for problem in pipeline_action_types.problems(action):
         raise AwsError(
             "InvalidActionDeclarationException", f"Action {action.name} in {stage}: {problem}"
         )
-
-
-def _action_problems(action: ActionSpec) -> Iterator[str]:
-    configuration = action.configuration
-    for name in _REQUIRED[action.kind]:
-        if not configuration.get(name):
-            yield f"configuration is missing the required key {name}"
-    for name in sorted(configuration.keys() - _KNOWN[action.kind]):
-        yield f"configuration has the unknown key {name}"
-    for what, given, allowed in zip(
-        ("input", "output"), (action.inputs, action.outputs), _ARTIFACTS[action.kind], strict=True
-    ):
-        if len(given) not in allowed:
-            yield f"it has {len(given)} {what} artifacts; {allowed[0]} to {allowed[-1]} are allowed"
-    if action.timeout_minutes is not None and action.kind != APPROVAL:
-        yield "timeoutInMinutes is for manual approvals only"
-    if action.kind == STEP_FUNCTIONS:
-        yield from _step_functions_problems(action)
-
-
-def _step_functions_problems(action: ActionSpec) -> Iterator[str]:
-    kind = action.configuration.get("InputType", "Literal")
-    if kind not in {"Literal", "FilePath"}:
-        yield f"InputType is {kind}; Literal and FilePath are allowed"
-    if kind == "FilePath" and (not action.inputs or not action.configuration.get("Input")):
-        yield "InputType FilePath needs an input artifact and Input"
 
 
 def _check_wiring(spec: PipelineSpec) -> None:

@@ -51,7 +51,7 @@ def install(context: Context) -> None:
     global _running, _unsubscribe  # noqa: PLW0603 - one laptop per process
     shutdown()
     runtime = _running = Runtime()
-    _unsubscribe = events.subscribe(runtime.machines.heard)
+    _unsubscribe = events.subscribe(runtime.heard)
 
     def serve(operation: str, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
         pipeline_shapes.check(operation, request)

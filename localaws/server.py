@@ -28,11 +28,19 @@ MODULES = (
     "localaws.machines",
     "localaws.sagemaker_api",
     "localaws.endpoints",
+    "localaws.codebuild",
     "localaws.pipelines",
+    "localaws.stacks",
+    "localaws.service_quotas",
+    "localaws.connections",
+    "localaws.container_registry",
 )
 """Parts in the order they are installed; they are shut down in the reverse order."""
 
-_OWN = {"applicationautoscaling"}
+_OWN = {
+    *("applicationautoscaling", "cloudformation", "codebuild", "codestarconnections"),
+    *("ecr", "servicequotas"),
+}
 """Backends of which nothing is left to moto."""
 
 __all__ = ["MODULES", "Config", "LaptopServer"]

@@ -52,8 +52,13 @@ SERVICES: Mapping[str, Service] = {
         ("lambda", "lambda", "awslambda", REST_JSON),
         ("sagemaker", "sagemaker", "sagemaker", JSON),
         ("codepipeline", "codepipeline", "codepipeline", JSON),
+        ("codebuild", "codebuild", "codebuild", JSON),
         ("monitoring", "cloudwatch", "cloudwatch", JSON),
+        ("cloudformation", "cloudformation", "cloudformation", QUERY),
         ("application-autoscaling", "application-autoscaling", "applicationautoscaling", JSON),
+        ("servicequotas", "servicequotas", "servicequotas", JSON),
+        ("codestar-connections", "codestar-connections", "codestarconnections", JSON),
+        ("ecr", "ecr", "ecr", JSON),
     )
 }
 """Key: the service name in the signature's credential scope."""
@@ -176,6 +181,7 @@ _TARGETS = {
     "states": "AWSStepFunctions",
     "sagemaker": "SageMaker",
     "codepipeline": "CodePipeline",
+    "codebuild": "CodeBuild",
     "events": "AWSEvents",
     "sqs": "AmazonSQS",
     "ssm": "AmazonSSM",

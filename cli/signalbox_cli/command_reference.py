@@ -46,8 +46,17 @@ def _sections() -> Iterator[str]:
     for name in cli.list_commands(root):
         command = cli.get_command(root, name)
         if command is not None:
-            text = command.get_help(_context(command, name, root))
-            yield f"## {name}\n\n```text\n{text}\n```\n"
+            yield from _section(command, name, root)
+
+
+def _section(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:
+    """A command's own help, and that of each of its parts."""
+    here = _context(command, name, parent)
+    path = here.command_path.removeprefix("signalbox ")
+    yield f"## {path}\n\n```text\n{command.get_help(here)}\n```\n"
+    if isinstance(command, click.Group):
+        for part, one in command.commands.items():
+            yield from _section(one, part, here)
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:

@@ -1,9 +1,9 @@
 """Taking an environment away: what runs created first, then the stack, then what it retains.
 
 Order: what still runs, alarms, endpoints, their configurations, models, model versions and groups,
-all versions of all objects, the CloudFormation stack, and the buckets, which the stack retains. The
-key is retained too and is never deleted here. Every step can be repeated, and goes on where an
-earlier one was interrupted.
+all versions of all objects, the CloudFormation stack, the buckets, which the stack retains, and log
+groups that services made. The key is retained too; it is scheduled for deletion only where that is
+asked for. Every step can be repeated, and goes on where an earlier one was interrupted.
 """
 
 import re
@@ -14,11 +14,13 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 from signalbox_cli.errors import CommandError, NotFoundError
+from signalbox_cli.leftovers import is_endpoint_of, is_group_of, log_groups
 from signalbox_cli.models import groups
 from signalbox_cli.runs import FINISHED
 from signalbox_cli.target import Target
 
 _BATCH = 1000  # DeleteObjects takes at most 1,000 keys.
+_KEYS = 500
 _ALARMS = 100  # DescribeAlarms and DeleteAlarms take at most 100 names.
 _SCALED = "sagemaker:variant:DesiredInstanceCount"
 _BUCKETS = ("source", "artifacts", "workflow")
@@ -48,8 +50,9 @@ class Doomed:
 def survey(target: Target) -> Doomed:
     """What there is of an environment, also of one whose stack is gone already."""
     run = re.compile(rf"{re.escape(target.prefix)}-(model|config|shadow)-{_OF_A_RUN}")
-    endpoints = tuple(_named(target, "list_endpoints", "Endpoints", "Endpoint"))
-    known_groups = tuple(groups(target))
+    named = _named(target, "list_endpoints", "Endpoints", "Endpoint")
+    endpoints = tuple(name for name in named if is_endpoint_of(target, name))
+    known_groups = tuple(name for name in groups(target) if is_group_of(target, name))
     configurations = _named(target, "list_endpoint_configs", "EndpointConfigs", "EndpointConfig")
     models = _named(target, "list_models", "Models", "Model")
     return Doomed(
@@ -96,7 +99,21 @@ def _buckets(target: Target) -> Iterator[str]:
 def _key_arn(target: Target) -> str:
     name = f"/{target.app}/{target.environment}/kms-key-arn"
     found = target.client("ssm").get_parameters(Names=[name])["Parameters"]
-    return str(found[0]["Value"]) if found else ""
+    return str(found[0]["Value"]) if found else _retained_key(target)
+
+
+def _retained_key(target: Target) -> str:
+    """The key of an environment whose stack is gone, by the template's description of it."""
+    client = target.client("kms")
+    pages = client.get_paginator("list_keys").paginate(PaginationConfig={"MaxItems": _KEYS})
+    for key in (one for page in pages for one in page["Keys"]):
+        about = client.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        if (
+            about.get("Description") == f"Everything that {target.prefix} stores"
+            and about["KeyState"] != "PendingDeletion"
+        ):
+            return str(about["Arn"])
+    return ""
 
 
 def stop_runs(target: Target) -> Iterator[str]:
@@ -116,7 +133,12 @@ def stop_runs(target: Target) -> Iterator[str]:
                 reason="the environment is destroyed",
             )
             yield f"run {summary['pipelineExecutionId']}"
-    for machine in (wiring.training_machine_arn, wiring.inference_machine_arn):
+    machines_of_it = (
+        wiring.training_machine_arn,
+        wiring.inference_machine_arn,
+        wiring.promotion_machine_arn,
+    )
+    for machine in filter(None, machines_of_it):
         running = machines.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
         for execution in running["executions"]:
             machines.stop_execution(executionArn=execution["executionArn"])
@@ -168,13 +190,17 @@ def remove_registry(target: Target, doomed: Doomed) -> Iterator[str]:
 
 def empty_buckets(target: Target, doomed: Doomed) -> Iterator[str]:
     """Delete all versions of all objects in the environment's buckets; say how many."""
-    client = target.client("s3")
     for bucket in doomed.buckets:
-        deleted = 0
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            deleted += _delete(client, bucket, entries)
-        yield f"{deleted} object versions in {bucket}"
+        yield f"{delete_versions(target, bucket)} object versions in {bucket}"
+
+
+def delete_versions(target: Target, bucket: str) -> int:
+    """Delete all versions of all objects in a bucket, and say how many there were."""
+    client, deleted = target.client("s3"), 0
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        deleted += _delete(client, bucket, entries)
+    return deleted
 
 
 def _delete(client: Any, bucket: str, entries: list[dict[str, Any]]) -> int:
@@ -192,7 +218,9 @@ def remove_stack(target: Target, doomed: Doomed) -> Iterator[str]:
     client = target.client("cloudformation")
     client.delete_stack(StackName=target.prefix)
     try:
-        client.get_waiter("stack_delete_complete").wait(StackName=target.prefix)
+        client.get_waiter("stack_delete_complete").wait(
+            StackName=target.prefix, WaiterConfig={"Delay": 1 if target.endpoint_url else 30}
+        )
     except WaiterError as fault:
         raise CommandError(
             f"stack {target.prefix} could not be deleted: {fault}. "
@@ -204,3 +232,20 @@ def remove_stack(target: Target, doomed: Doomed) -> Iterator[str]:
     for bucket in doomed.buckets:
         target.client("s3").delete_bucket(Bucket=bucket)
         yield f"bucket {bucket}"
+
+
+def remove_logs(target: Target, doomed: Doomed) -> Iterator[str]:
+    """Delete the log groups of the environment's own, which services make beside the stack's."""
+    del doomed
+    for name in list(log_groups(target)):
+        target.client("logs").delete_log_group(logGroupName=name)
+        yield f"log group {name}"
+
+
+def schedule_key_deletion(target: Target, key_arn: str) -> str:
+    """Have the key deleted in 30 days, in which it costs nothing and can be taken back."""
+    client = target.client("kms")
+    state = client.describe_key(KeyId=key_arn)["KeyMetadata"]["KeyState"]
+    if state != "PendingDeletion":
+        client.schedule_key_deletion(KeyId=key_arn.rpartition("/")[2], PendingWindowInDays=30)
+    return f"key {key_arn}, in 30 days"

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
+from localaws.accounts import DELIVERY
 from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET, PORT, REGION
 from signalbox_cli.errors import CommandError
-from signalbox_cli.laptop_environments import credentials
+from signalbox_cli.laptop_environments import ENVIRONMENTS, credentials
 from signalbox_cli.target import STATE_FOLDER, UP_FILE, Target
 
 DEFAULT_PORT = PORT
@@ -34,6 +35,8 @@ class LaptopOptions:
     time_scale: float = DEFAULT_TIME_SCALE
     environments: tuple[str, ...] = ("dev",)
     """One stack each, in an account of its own; in the order of promotion."""
+    delivery: bool = False
+    """Give out the keys of all accounts, for `signalbox bootstrap` and the delivery pipeline."""
     app: str = "signalbox"
     template: Path = Path("template.yaml")
 
@@ -86,6 +89,9 @@ def serving(options: LaptopOptions, report: Callable[[str], None]) -> Iterator[U
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(_log_file())
         server = stack.enter_context(_child(_server_command(options), log))
+        if not options.environments:
+            yield _await_ready(server, options, log)
+            return
         deployer = stack.enter_context(_child(_deployer_command(options), log))
         up = _await_ready(server, options, log)
         _deploy(deployer, up, report, log)
@@ -154,7 +160,12 @@ def _await_ready(server: "subprocess.Popen[str]", options: LaptopOptions, log: I
     ready = json.loads(line)
     if not ready.get("ready"):
         raise CommandError(str(ready.get("error", line)))
-    return Up(url=ready["url"], pid=server.pid, environments=credentials(options.environments))
+    return Up(url=ready["url"], pid=server.pid, environments=credentials(_accounts(options)))
+
+
+def _accounts(options: LaptopOptions) -> tuple[str, ...]:
+    """The accounts to give out keys of, the environments first."""
+    return (*ENVIRONMENTS, *DELIVERY) if options.delivery else options.environments
 
 
 def _last_words(child: "subprocess.Popen[str]", log: IO[str]) -> str:

@@ -3,16 +3,14 @@
 The accounts are the laptop's own (localaws.accounts); nothing heavy is imported here.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 
-from localaws.accounts import BY_ENVIRONMENT
+from delivery import settings
+from delivery.model import Settings
+from localaws.accounts import ACCOUNTS, BY_ENVIRONMENT, DELIVERY
 
-ENVIRONMENTS = tuple(BY_ENVIRONMENT)
+ENVIRONMENTS = tuple(name for name in BY_ENVIRONMENT if name not in DELIVERY)
 """In the order of promotion."""
-
-# In prod a person decides once more, with prod's own registry before them.
-_APPROVAL = {"prod": "manual"}
 
 
 def in_order(environments: Sequence[str]) -> tuple[str, ...]:
@@ -33,6 +31,12 @@ def credentials(environments: Sequence[str]) -> dict[str, dict[str, str]]:
     }
 
 
+def settings_of(*, app: str, region: str) -> Settings:
+    """The settings of delivery/environments/, in the laptop's accounts."""
+    accounts = {account.environment: account.id for account in ACCOUNTS}
+    return settings.relocated(settings.load(), accounts, region, app)
+
+
 def promotion_parameters(
     environment: str, environments: Sequence[str], *, app: str, region: str
 ) -> Mapping[str, str]:
@@ -40,29 +44,9 @@ def promotion_parameters(
 
     The first one drives the whole path: its promotion takes a version into every other, in order.
     """
-    first, *others = in_order(environments)
-    if not others:
-        return {}
-    if environment != first:
-        approval = _APPROVAL.get(environment, "none")
-        return {
-            "PromotionSourceAccounts": BY_ENVIRONMENT[first].id,
-            "PromotionApproval": approval,
-            "PromotionOfCode": "accepted" if approval == "none" else "refused",
-        }
-    return {
-        "PromotionPath": json.dumps([_step(name, app=app, region=region) for name in others]),
-        "PromotionTargetAccounts": ",".join(BY_ENVIRONMENT[name].id for name in others),
-    }
-
-
-def _step(environment: str, *, app: str, region: str) -> dict[str, str]:
-    account = BY_ENVIRONMENT[environment].id
-    return {
-        "environment": environment,
-        "account": account,
-        "region": region,
-        "deployRoleArn": f"arn:aws:iam::{account}:role/{app}-{environment}-deploy-{region}",
-        "approval": _APPROVAL.get(environment, "none"),
-        "kind": "artifact",
-    }
+    found = settings_of(app=app, region=region)
+    made = settings.promotion_parameters(found, environment, environments)
+    if made.get("PromotionApproval") == "none":
+        # Where nobody is asked, a laptop takes code as well: it is there to try both ways.
+        return {**made, "PromotionOfCode": "accepted"}
+    return made

@@ -35,6 +35,10 @@ _COMMANDS = {
     "plan": "workloads",
     "check": "workloads",
     "import": "workloads",
+    "acceptance": "acceptance",
+    "bootstrap": "bootstrap",
+    "cost": "cost",
+    "doctor": "doctor",
     "destroy": "environments",
 }
 
@@ -51,6 +55,8 @@ The usual way:
   signalbox approve --local --reason "rmse 56 is good enough"
   signalbox models --local                       what it measured, where it serves
   signalbox rollback diabetes --local --reason "predictions drift"
+  signalbox cost workloads/diabetes              what it would cost
+  signalbox doctor --local                       what is wrong with the environment
 
 \b
 Exit codes: 0 done · 1 could not · 2 wrong usage · 3 the run was refused by its quality gates ·

@@ -11,6 +11,7 @@ from typing import Any
 from signalbox.archive import WorkloadFiles, check_scripts
 from signalbox.errors import ManifestError
 from signalbox.manifest import Workload
+from signalbox.manifest_inference import InferenceSection, RolloutStrategy
 from signalbox.manifest_resolution import default_pointers
 from signalbox.manifest_sections import InferenceMode, StepSection
 from signalbox.release import read_authored, script_pointers
@@ -42,6 +43,29 @@ class PlannedJob:
 
 
 @dataclass(frozen=True)
+class PlannedHosting:
+    """What an endpoint of the workload keeps running; a serverless one has no instances."""
+
+    mode: str
+    instance: str
+    count: int
+    count_in_update: int
+    """Instances at once while a new version takes over: old and new fleet stand side by side."""
+    memory_mb: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON."""
+        if self.memory_mb:
+            return {"mode": self.mode, "memoryMb": self.memory_mb}
+        return {
+            "mode": self.mode,
+            "instanceType": self.instance,
+            "instanceCount": self.count,
+            "instanceCountInUpdate": self.count_in_update,
+        }
+
+
+@dataclass(frozen=True)
 class Plan:
     """A checked workload and what its run would consist of."""
 
@@ -52,6 +76,7 @@ class Plan:
     defaults: dict[str, Any]
     files: tuple[str, ...]
     data: dict[str, Any]
+    hosting: PlannedHosting | None = None
 
     @property
     def instance_hours(self) -> float:
@@ -68,6 +93,7 @@ class Plan:
             "gates": self.gates,
             "defaults": self.defaults,
             "files": self.files,
+            "hosting": self.hosting.document() if self.hosting else None,
         }
 
 
@@ -89,6 +115,7 @@ def plan(folder: Path, options: dict[str, Any], *, prefix: str, environment: str
         defaults={p: _at(filled, p) for p in default_pointers(filled, authored.patched)},
         files=tuple(p.relative_to(folder).as_posix() for p in files),
         data=filled["data"],
+        hosting=_hosting(workload.inference),
     )
 
 
@@ -134,6 +161,19 @@ def _jobs(workload: Workload) -> tuple[PlannedJob, ...]:
             )
         )
     return tuple(steps)
+
+
+def _hosting(inference: InferenceSection) -> PlannedHosting | None:
+    if inference.mode in (InferenceMode.BATCH, InferenceMode.NONE):
+        return None
+    if inference.mode == InferenceMode.SERVERLESS:
+        return PlannedHosting("serverless", "", 0, 0, inference.serverless.memory_mb)
+    most = inference.scaling.max_instances if inference.scaling else inference.instance_count
+    # A rolling update replaces the fleet in batches; every other one starts a second fleet.
+    batch = -(-most * inference.rollout.percent // 100)
+    more = batch if inference.rollout.strategy == RolloutStrategy.ROLLING else most
+    count = inference.instance_count
+    return PlannedHosting(inference.mode.value, inference.instance_type, count, most + more)
 
 
 _BUILT_IN = "the environment's built-in scikit-learn"

@@ -15,6 +15,7 @@ from signalbox_cli.errors import NotFoundError, TargetUnreachableError
 
 STATE_FOLDER = Path(".signalbox")
 UP_FILE = STATE_FOLDER / "up.json"
+_SESSION = "session of all clients"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class Target:
     def client(self, service: str) -> Any:
         """The client of a service, made once."""
         if service not in self._memo:
-            self._memo[service] = self._session().client(
+            if _SESSION not in self._memo:  # each session would read botocore's data anew
+                self._memo[_SESSION] = self._session()
+            self._memo[service] = self._memo[_SESSION].client(
                 service, endpoint_url=self.endpoint_url, config=self._config()
             )
         return self._memo[service]

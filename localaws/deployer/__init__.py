@@ -10,6 +10,7 @@ description → plan → execution, each readable alone:
     graph       which resource needs which
     plan        what would change (frozen values; printing it and doing it are one path)
     execution   does it, in dependency order, and takes it back when a resource fails
+    removal     deletes resources, each before all that it needs
     state       what the stack consists of, kept beside the resources
     resources/  one create, update and delete per resource type
 

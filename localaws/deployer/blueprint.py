@@ -1,7 +1,8 @@
 """A template that was read, expanded, resolved as far as possible and found deployable."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ class Blueprint:
     scope: Scope
     needs: graph.Dependencies
     order: tuple[str, ...]
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[Artifact, ...] = ()
+    template: str = ""
+    """The text it was drawn from, with local paths replaced."""
 
     def kind(self, logical_id: str) -> ResourceType:
         """The resource type of a logical id."""
@@ -65,23 +68,36 @@ def draw(request: DeployRequest, surroundings: Surroundings) -> Blueprint:
         bucket=bucket_name(surroundings),
         build_dir=request.build_dir,
     )
-    expanded = transform.expanded(
+    drawn = draw_source(
         packaged.template,
-        values,
-        region=surroundings.region,
+        request.parameters,
+        surroundings,
         cache=request.build_dir / "templates",
+    )
+    text = json.dumps(packaged.template, default=str)
+    return replace(drawn, artifacts=packaged.artifacts, template=text)
+
+
+def draw_source(
+    source: Mapping[str, Any],
+    given: Mapping[str, str],
+    surroundings: Surroundings,
+    *,
+    cache: Path,
+    apart: bool = False,
+) -> Blueprint:
+    """The same of a template that names no local paths; `apart` as in transform.expanded."""
+    values = template.parameters(source, given)
+    template.scope(source, values, surroundings)
+    expanded = transform.expanded(
+        source, values, region=surroundings.region, cache=cache, apart=apart
     )
     scope = template.scope(expanded, values, surroundings)
     _check_rules(source.get("Rules", {}), scope)
-    return _checked(expanded, scope, surroundings, packaged.artifacts)
+    return _checked(expanded, scope, surroundings)
 
 
-def _checked(
-    expanded: Mapping[str, Any],
-    scope: Scope,
-    surroundings: Surroundings,
-    artifacts: tuple[Artifact, ...],
-) -> Blueprint:
+def _checked(expanded: Mapping[str, Any], scope: Scope, surroundings: Surroundings) -> Blueprint:
     resources = {name: expanded["Resources"][name] for name in scope.resources}
     _refuse(list(_type_problems(resources)))
     needs = graph.dependencies(expanded["Resources"], scope)
@@ -92,7 +108,6 @@ def _checked(
         scope,
         needs,
         graph.order(needs),
-        artifacts,
     )
     _refuse(list(_property_problems(blueprint)))
     outputs_of(blueprint, scope)
@@ -103,9 +118,23 @@ def outputs_of(blueprint: Blueprint, scope: Scope) -> dict[str, Any]:
     """Outputs whose condition holds, resolved in `scope`."""
     return {
         name: resolve(output["Value"], scope, f"/Outputs/{escaped(name)}/Value")
-        for name, output in blueprint.outputs.items()
-        if "Condition" not in output or holds(output["Condition"], scope)
+        for name, output in _present_outputs(blueprint, scope)
     }
+
+
+def exports_of(blueprint: Blueprint, scope: Scope) -> dict[str, str]:
+    """Names under which outputs are exported, by the name of the output."""
+    return {
+        name: str(resolve(output["Export"]["Name"], scope, f"/Outputs/{escaped(name)}/Export"))
+        for name, output in _present_outputs(blueprint, scope)
+        if "Export" in output
+    }
+
+
+def _present_outputs(blueprint: Blueprint, scope: Scope) -> Iterator[tuple[str, Any]]:
+    for name, output in blueprint.outputs.items():
+        if "Condition" not in output or holds(output["Condition"], scope):
+            yield name, output
 
 
 def _refuse(problems: list[Problem]) -> None:

@@ -7,7 +7,9 @@ LocalAwsError
     └── StackInUse          destroy refused, for instance because a bucket holds objects
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from localaws.errors import LocalAwsError
 
@@ -43,12 +45,21 @@ class DeploymentFailed(DeploymentError):
     """A resource failed; what this deployment had made or changed was taken back."""
 
     def __init__(
-        self, logical_id: str, type_name: str, cause: BaseException, left_behind: tuple[str, ...]
+        self,
+        logical_id: str,
+        type_name: str,
+        cause: BaseException,
+        stuck: tuple[Any, ...],
+        remains: Mapping[str, Any] | None = None,
     ) -> None:
         self.logical_id = logical_id
         self.type_name = type_name
         self.cause = cause
-        self.left_behind = left_behind
+        self.stuck = stuck
+        """What could not be taken back (localaws.deployer.rollback.Stuck)."""
+        self.left_behind = left_behind = tuple(str(item) for item in stuck)
+        self.remains: Mapping[str, Any] = remains or {}
+        """The members (localaws.deployer.state) that there are afterwards."""
         left = f"; could not take back: {', '.join(left_behind)}" if left_behind else ""
         super().__init__(f"{logical_id} ({type_name}) failed: {cause}{left}")
 

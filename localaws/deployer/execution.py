@@ -12,8 +12,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localaws.deployer.blueprint import Blueprint, Report, ResourceEvent, outputs_of
-from localaws.deployer.errors import DeploymentFailed, StackInUse, TemplateInvalid
+from localaws.deployer.blueprint import (
+    Blueprint,
+    Report,
+    ResourceEvent,
+    exports_of,
+    outputs_of,
+)
+from localaws.deployer.errors import DeploymentFailed, TemplateInvalid
 from localaws.deployer.plan import (
     Action,
     Change,
@@ -22,63 +28,80 @@ from localaws.deployer.plan import (
     known_scope,
     name_problems,
 )
-from localaws.deployer.resources.base import Existing, HalfMade, Made, Site
+from localaws.deployer.removal import delete_member
+from localaws.deployer.resources.base import HalfMade, Made, Site
 from localaws.deployer.resources.catalogue import CATALOGUE
+from localaws.deployer.rollback import Done, Stuck, refusal_of, roll_back
 from localaws.deployer.state import Member, StackState
 
 _WORKERS = 4
-_GONE = frozenset(
-    {
-        "404",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NoSuchBucket",
-        "NoSuchBucketPolicy",
-        "NoSuchEntity",
-        "NotFound",
-        "NotFoundException",
-        "ParameterNotFound",
-        "QueueDoesNotExist",
-        "ResourceNotFound",
-        "ResourceNotFoundException",
-        "StateMachineDoesNotExist",
-    }
-)
 
 
 @dataclass(frozen=True)
-class Done:
-    """One resource after its turn; `replaced` is the old one that awaits its deletion."""
+class Begun:
+    """A resource whose turn has come: what shall be done, and with which properties."""
 
     change: Change
-    member: Member
-    before: Member | None = None
+    before: Member | None
+    properties: Mapping[str, Any]
 
 
 class Execution:
     """One run over a blueprint."""
 
-    def __init__(self, blueprint: Blueprint, state: StackState, site: Site, report: Report) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        state: StackState,
+        site: Site,
+        report: Report,
+        *,
+        rolls_back: bool = True,
+    ) -> None:
+        self._rolls_back = rolls_back
+        self._failures: dict[str, BaseException] = {}
         self._blueprint = blueprint
         self._state = state
         self._site = site
         self._report = report
         self._made: dict[str, Made] = {}
         self._done: list[Done] = []
+        self._begun: dict[str, Begun] = {}
 
     def run(self) -> tuple[StackState, tuple[Change, ...]]:
         """The new state and what was done; raises DeploymentFailed after the roll-back."""
         failure = self._make_all()
         if failure:
-            logical_id, cause = failure
-            left = self._roll_back()
-            kind = self._blueprint.kind(logical_id)
-            raise DeploymentFailed(logical_id, kind.name, cause, tuple(left)) from cause
+            raise self._failed(*failure) from failure[1]
         members = {item.change.logical_id: item.member for item in self._done}
         scope = known_scope(self._blueprint.scope, self._made)
         outputs = {name: str(value) for name, value in outputs_of(self._blueprint, scope).items()}
+        exports = exports_of(self._blueprint, scope)
+        self._tell_stack("cleaning up")
         deleted = self._clean_up(frozenset(members))
         changes = (*(item.change for item in self._done), *deleted)
-        return StackState(members, outputs), changes
+        return StackState(members, outputs, exports), changes
+
+    def _failed(self, logical_id: str, cause: BaseException) -> DeploymentFailed:
+        """What to raise, once everything is taken back (unless nothing shall be)."""
+        members, stuck = dict(self._state.members), tuple[Stuck, ...]()
+        if self._rolls_back:
+            self._tell_stack("rolling back", ", ".join(sorted(self._failures)))
+            halves = [half for name in self._failures for half in self._half_changed(name)]
+            stuck = roll_back(self._site, [*halves, *reversed(self._done)], self._tell)
+            members = {item.item.change.logical_id: item.item.member for item in stuck} | members
+        else:
+            members |= {item.change.logical_id: item.member for item in self._done}
+        kind = self._blueprint.kind(logical_id)
+        return DeploymentFailed(logical_id, kind.name, cause, stuck, members)
+
+    def _half_changed(self, logical_id: str) -> list[Done]:
+        """A resource whose change failed, as one to change back: part of it may be changed."""
+        begun = self._begun.get(logical_id)
+        if begun is None or begun.before is None or begun.change.action is not Action.UPDATE:
+            return []
+        half = replace(begun.before, properties=begun.properties)
+        return [Done(begun.change, half, begun.before, refusal_of(self._failures[logical_id]))]
 
     def _make_all(self) -> tuple[str, BaseException] | None:
         """Every resource in order; the first failure, when there is one."""
@@ -95,7 +118,8 @@ class Execution:
                     break
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    failure = self._finish(future, running.pop(future), sorter) or failure
+                    found = self._finish(future, running.pop(future), sorter)
+                    failure = failure or found
         return failure
 
     def _finish(
@@ -110,7 +134,10 @@ class Execution:
             change = Change(name, self._blueprint.kind(name).name, Action.CREATE)
             self._done.append(Done(change, self._member(name, error.made, {})))
             error = error.cause
-        self._tell(Change(name, self._blueprint.kind(name).name, Action.CREATE), "failed", error)
+        begun = self._begun.get(name)
+        self._failures[name] = error
+        unknown = Change(name, self._blueprint.kind(name).name, Action.CREATE)
+        self._tell(begun.change if begun else unknown, "failed", error)
         return name, error
 
     def _make(self, logical_id: str) -> Done:
@@ -122,6 +149,7 @@ class Execution:
         problems = name_problems(change, kind, before, properties)
         if problems:
             raise TemplateInvalid(tuple(problems))
+        self._begun[logical_id] = Begun(change, before, properties)
         made = self._apply(change, before, properties)
         self._made[logical_id] = made
         return Done(change, self._member(logical_id, made, properties), before)
@@ -147,29 +175,6 @@ class Execution:
             needs=tuple(sorted(self._blueprint.needs[logical_id])),
             deletion_policy=self._blueprint.policy(logical_id, "DeletionPolicy"),
         )
-
-    def _roll_back(self) -> list[str]:
-        """Take back what was done, last first; what could not be taken back."""
-        left = []
-        for item in reversed(self._done):
-            error = self._undo(item)
-            if item.change.action is not Action.KEEP:
-                self._tell(item.change, "rolled back" if error is None else "left behind", error)
-            if error is not None:
-                left.append(f"{item.change.logical_id} ({error})")
-        return left
-
-    def _undo(self, item: Done) -> BaseException | None:
-        kind = CATALOGUE[item.change.type_name]
-        now = item.member.existing(item.change.logical_id)
-        try:
-            if item.change.action in (Action.CREATE, Action.REPLACE):
-                delete_member(self._site, item.change.logical_id, item.member)
-            elif item.change.action is Action.UPDATE and kind.update and item.before:
-                kind.update(self._site, now, item.before.properties)
-        except Exception as error:  # noqa: BLE001 - a roll-back goes on and reports what is left
-            return error
-        return None
 
     def _clean_up(self, kept: frozenset[str]) -> list[Change]:
         """Delete replaced resources and those no longer wanted; a failure is told, not raised."""
@@ -197,6 +202,12 @@ class Execution:
             self._tell(change, "failed", error)
         return change
 
+    def _tell_stack(self, status: str, cause: str = "") -> None:
+        """Say that the whole stack enters another phase."""
+        about = self._blueprint.surroundings
+        kind = "AWS::CloudFormation::Stack"
+        self._report(ResourceEvent(about.stack_name, kind, "stack", status, about.stack_id, cause))
+
     def _tell(self, change: Change, status: str, error: BaseException | None = None) -> None:
         reason = str(error) if error else ""
         self._report(
@@ -214,61 +225,3 @@ class Execution:
 def _superseded(item: Done) -> bool:
     """Whether the resource before is another one than the resource now."""
     return item.before is not None and item.change.action in (Action.CREATE, Action.REPLACE)
-
-
-def delete_member(site: Site, logical_id: str, member: Member) -> None:
-    """Delete a resource; one that is gone already is deleted."""
-    existing: Existing = member.existing(logical_id)
-    try:
-        CATALOGUE[member.type_name].delete(site, existing)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _GONE:
-            raise
-
-
-def destroy_members(
-    state: StackState, site: Site, report: Report, *, empty_buckets: bool, retained: bool
-) -> StackState:
-    """Delete the stack's resources in reverse order; what remains is the new state."""
-    if not empty_buckets:
-        refuse_full_buckets(state, site, retained=retained)
-    members = dict(state.members)
-    for change in deletions(state, frozenset()):
-        member = members.pop(change.logical_id)
-        if change.action is Action.RETAIN and not retained:
-            report(_event(change, "done"))
-            continue
-        if member.type_name == "AWS::S3::Bucket":
-            empty_bucket(site, member.physical_id)
-        report(_event(change, "started"))
-        delete_member(site, change.logical_id, member)
-        report(_event(change, "done"))
-    return StackState(members, {})
-
-
-def _event(change: Change, status: str) -> ResourceEvent:
-    action, physical_id = change.action.value, change.physical_id
-    return ResourceEvent(change.logical_id, change.type_name, action, status, physical_id)
-
-
-def refuse_full_buckets(state: StackState, site: Site, *, retained: bool) -> None:
-    """Raise StackInUse when a bucket that would be deleted holds something."""
-    for change in deletions(state, frozenset()):
-        deletes = change.action is Action.DELETE or retained
-        if change.type_name == "AWS::S3::Bucket" and deletes:
-            listed = site.client("s3").list_object_versions(Bucket=change.physical_id, MaxKeys=1)
-            if listed.get("Versions") or listed.get("DeleteMarkers"):
-                raise StackInUse(
-                    f"bucket {change.physical_id} ({change.logical_id}) is not empty; nothing was "
-                    "deleted; ask for the buckets to be emptied to delete what they hold"
-                )
-
-
-def empty_bucket(site: Site, bucket: str) -> None:
-    """Delete every version of every object."""
-    s3 = site.client("s3")
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
-        if objects:
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})

@@ -9,11 +9,12 @@ Behaviour: AWS CloudFormation User Guide, "Intrinsic function reference" and "Ps
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from localaws.deployer.errors import invalid
 
+_IMPORT = "Fn::ImportValue"
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -43,6 +44,7 @@ class Scope:
     resource_ref: Callable[[str], Any]
     resource_attribute: Callable[[str, str], Any]
     resources: frozenset[str]
+    exports: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve(value: Any, scope: Scope, pointer: str = "") -> Any:
@@ -87,6 +89,16 @@ def references(value: Any, scope: Scope) -> frozenset[str]:
     if name == "Fn::If":
         return references(_branch(value[name], scope, ""), scope)
     return _references_inside(value, scope)
+
+
+def imports(value: Any, scope: Scope) -> frozenset[str]:
+    """Names of exports that `value` takes from other stacks."""
+    if function_of(value) == _IMPORT:
+        return frozenset({str(resolve(value[_IMPORT], scope))})
+    items = value.values() if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping | list):
+        return frozenset()
+    return frozenset().union(*(imports(item, scope) for item in items))
 
 
 def is_pending(value: Any) -> bool:
@@ -212,6 +224,15 @@ def _find_in_map(argument: Any, scope: Scope, pointer: str) -> Any:
     return found
 
 
+def _import_value(argument: Any, scope: Scope, pointer: str) -> Any:
+    name = resolve(argument, scope, pointer)
+    if isinstance(name, Pending):
+        raise invalid(pointer, "Fn::ImportValue cannot depend on a resource")
+    if name not in scope.exports:
+        raise invalid(pointer, f"No export named {name} found")
+    return scope.exports[name]
+
+
 def _if(argument: Any, scope: Scope, pointer: str) -> Any:
     return resolve(_branch(argument, scope, pointer), scope, pointer)
 
@@ -269,6 +290,7 @@ _FUNCTIONS: dict[str, Callable[[Any, Scope, str], Any]] = {
     "Fn::Split": _split,
     "Fn::Select": _select,
     "Fn::FindInMap": _find_in_map,
+    _IMPORT: _import_value,
     "Fn::If": _if,
     "Fn::Base64": _base64,
     "Fn::Equals": _equals,

@@ -49,7 +49,14 @@ class Packaged:
     artifacts: tuple[Artifact, ...]
 
 
-def package(template: Mapping[str, Any], *, base: Path, bucket: str, build_dir: Path) -> Packaged:
+def package(
+    template: Mapping[str, Any],
+    *,
+    base: Path,
+    bucket: str,
+    build_dir: Path,
+    prefix: str = "artifacts/",
+) -> Packaged:
     """Replace each local path; `base` is the folder the paths are relative to."""
     shared = template.get("Globals", {})
     resources: dict[str, Any] = {}
@@ -60,7 +67,9 @@ def package(template: Mapping[str, Any], *, base: Path, bucket: str, build_dir: 
         path = _local_path(resource, local, shared) if local else None
         if local and path:
             found = _found(base / path, logical_id, local.name)
-            artifact = packed.get((found, local.name)) or _packed(local, found, resource, build_dir)
+            artifact = packed.get((found, local.name)) or _packed(
+                local.pack(found, resource, build_dir), prefix, local.suffix
+            )
             packed[found, local.name] = artifact
             resources[logical_id] = _placed(resource, local, bucket, artifact.key)
     whole = {**template, "Resources": resources}
@@ -86,9 +95,8 @@ def _without_paths(shared: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _packed(local: _Local, path: Path, resource: Mapping[str, Any], build_dir: Path) -> Artifact:
-    content = local.pack(path, resource, build_dir)
-    return Artifact(f"artifacts/{_sha256(content)}{local.suffix}", content)
+def _packed(content: bytes, prefix: str, suffix: str) -> Artifact:
+    return Artifact(f"{prefix}{_sha256(content)}{suffix}", content)
 
 
 def zipped(files: Iterator[tuple[str, bytes]]) -> bytes:

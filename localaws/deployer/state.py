@@ -39,11 +39,48 @@ class StackState:
 
     members: Mapping[str, Member] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    exports: Mapping[str, str] = field(default_factory=dict)
+    """Names under which other stacks find outputs, by the name of the output."""
 
     @property
     def exists(self) -> bool:
         """Whether anything was ever deployed under this name."""
         return bool(self.members)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a stack was deployed from."""
+
+    template: str = ""
+    """The template's text, with its local paths replaced."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stack's resources and what they were deployed from."""
+
+    state: StackState
+    source: Source = field(default_factory=Source)
+
+
+def as_document(deployed: Deployed) -> bytes:
+    """A stack as it is kept: JSON."""
+    return json.dumps(asdict(deployed)).encode()
+
+
+def read_document(body: bytes) -> Deployed:
+    """What `as_document` wrote."""
+    document = json.loads(body)
+    state = document["state"]
+    members = {
+        name: Member(**{**item, "needs": tuple(item["needs"])})
+        for name, item in state["members"].items()
+    }
+    kept = StackState(members, state["outputs"], state["exports"])
+    return Deployed(kept, Source(**document["source"]))
 
 
 class DeploymentBucket:
@@ -57,27 +94,25 @@ class DeploymentBucket:
 
     def read_state(self) -> StackState:
         """The stack as last deployed; empty when there is none."""
+        return self.read_deployed().state
+
+    def read_deployed(self) -> Deployed:
+        """The stack as last deployed, and what it was deployed from."""
         try:
             body = self._s3.get_object(Bucket=self.name, Key=self._key)["Body"].read()
         except ClientError as error:
             if error.response["Error"]["Code"] in _ABSENT:
-                return StackState()
+                return Deployed(StackState())
             raise
-        document = json.loads(body)
-        members = {
-            name: Member(**{**item, "needs": tuple(item["needs"])})
-            for name, item in document["members"].items()
-        }
-        return StackState(members, document["outputs"])
+        return read_document(body)
 
-    def write_state(self, state: StackState) -> None:
+    def write_state(self, state: StackState, source: Source | None = None) -> None:
         """Keep `state`, or forget the stack when nothing is left of it."""
         if not state.members:
             self._s3.delete_object(Bucket=self.name, Key=self._key)
             return
-        members = {name: asdict(member) for name, member in state.members.items()}
-        document = {"members": members, "outputs": dict(state.outputs)}
-        self._s3.put_object(Bucket=self.name, Key=self._key, Body=json.dumps(document).encode())
+        body = as_document(Deployed(state, source or Source()))
+        self._s3.put_object(Bucket=self.name, Key=self._key, Body=body)
 
     def upload(self, artifacts: tuple[Artifact, ...]) -> None:
         """Put the artifacts that are not there yet; makes the bucket when there is none."""

@@ -4,9 +4,10 @@ The text may use YAML's short forms (`!Sub`). Parameters are checked as CloudFor
 (User Guide, "Parameters section structure").
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,16 @@ class Surroundings:
     account: str
     region: str
     partition: str = "aws"
+    uid: str = "laptop"
+    """What tells two stacks apart that had the same name, one after the other."""
+    exports: Mapping[str, str] = field(default_factory=dict)
+    """What other stacks of the account and region export."""
 
     @property
     def stack_id(self) -> str:
         """The stack's ARN."""
         place = f"arn:{self.partition}:cloudformation:{self.region}:{self.account}"
-        return f"{place}:stack/{self.stack_name}/laptop"
+        return f"{place}:stack/{self.stack_name}/{self.uid}"
 
     def pseudo(self) -> dict[str, Any]:
         """Pseudo parameters by name."""
@@ -61,12 +66,19 @@ class Surroundings:
 
 def read(path: Path) -> dict[str, Any]:
     """The template at `path` as plain data; raises TemplateInvalid when it is no template."""
+    return parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse(text: str, name: str = "the template") -> dict[str, Any]:
+    """A template's text (YAML or JSON) as plain data; `name` is how refusals call it."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        raise invalid("", f"{path} is not YAML: {error}") from error
+        # JSON is YAML, but its own reader is ten times faster.
+        is_json = text.startswith("{")
+        document = json.loads(text) if is_json else yaml.load(text, Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, json.JSONDecodeError) as error:
+        raise invalid("", f"{name} is not YAML: {error}") from error
     if not isinstance(document, dict) or not document.get("Resources"):
-        raise invalid("", f"{path} has no Resources")
+        raise invalid("", f"{name} has no Resources")
     unknown = sorted(set(document) - _SECTIONS)
     if unknown:
         raise invalid(f"/{unknown[0]}", f"section {unknown[0]} is not supported")
@@ -97,6 +109,7 @@ def scope(
         resource_ref=Pending,
         resource_attribute=Pending,
         resources=frozenset(),
+        exports=surroundings.exports,
     )
     for name in whole.conditions:
         holds(name, whole)

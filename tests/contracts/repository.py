@@ -6,6 +6,7 @@ serverless types, and each state machine's file stands in it as text.
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ PACKAGED = {"Bucket": "packages", "Key": "package.zip"}
 @functools.cache
 def committed_files() -> tuple[Path, ...]:
     """Files under version control, new ones that are not ignored included; relative to the root."""
+    if not (ROOT / ".git").exists():
+        return files_of_an_archive()
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -34,6 +37,22 @@ def committed_files() -> tuple[Path, ...]:
     )
     names = sorted(set(listed.stdout.split("\0")) - {""})
     return tuple(Path(name) for name in names if (ROOT / name).is_file())
+
+
+_MADE_HERE = {".venv", ".tools", ".signalbox", ".aws-sam", "node_modules", "demo-data"} | {
+    "__pycache__",
+    ".hypothesis",
+    ".git",
+}
+
+
+def files_of_an_archive() -> tuple[Path, ...]:
+    """Without version control, as in a build of the delivery pipeline: all but what make makes."""
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [n for n in folders if n not in _MADE_HERE and not n.endswith("cache")]
+        found += [(Path(folder) / n).relative_to(ROOT) for n in names if n not in _MADE_HERE]
+    return tuple(sorted(found))
 
 
 def python_files(*folders: str) -> list[Path]:
@@ -140,35 +159,40 @@ def statements_of(document: dict[str, Any], owner: str) -> Iterator[Statement]:
                 yield Statement(owner, branch)
 
 
-def role_statements() -> list[Statement]:
+def delivery_templates() -> list[Path]:
+    """The plain CloudFormation templates of delivery/."""
+    return sorted((ROOT / "delivery").glob("*.yaml"))
+
+
+def role_statements(document: dict[str, Any] | None = None) -> list[Statement]:
     """Every statement of every role's policies."""
     return [
         statement
-        for name, role in resources("AWS::IAM::Role").items()
+        for name, role in resources("AWS::IAM::Role", document).items()
         for policy in role.get("Policies", [])
         for statement in statements_of(policy["PolicyDocument"], name)
     ]
 
 
-def resource_policy_statements() -> list[Statement]:
+def resource_policy_statements(document: dict[str, Any] | None = None) -> list[Statement]:
     """Every statement of the policies of buckets, queues, topics and keys."""
     kinds = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
     found = [
         statement
         for kind in kinds
-        for name, policy in resources(kind).items()
+        for name, policy in resources(kind, document).items()
         for statement in statements_of(policy["PolicyDocument"], name)
     ]
-    for name, key in resources("AWS::KMS::Key").items():
+    for name, key in resources("AWS::KMS::Key", document).items():
         found += statements_of(key["KeyPolicy"], name)
     return found
 
 
-def trust_statements() -> list[Statement]:
+def trust_statements(document: dict[str, Any] | None = None) -> list[Statement]:
     """Every statement that says who may assume a role."""
     return [
         statement
-        for name, role in resources("AWS::IAM::Role").items()
+        for name, role in resources("AWS::IAM::Role", document).items()
         for statement in statements_of(role["AssumeRolePolicyDocument"], name)
     ]
 

@@ -14,7 +14,7 @@ from localaws.server import LaptopServer
 
 pytestmark = pytest.mark.usefixtures("laptop")
 
-DEV, STAGING, PROD = ACCOUNTS
+DEV, STAGING, PROD, *_ = ACCOUNTS
 
 
 @pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.environment)
@@ -45,7 +45,9 @@ def test_health_tells_the_accounts(laptop: LaptopServer) -> None:
     with urllib.request.urlopen(f"{laptop.url}/_localaws/health") as answer:
         told = json.load(answer)
 
-    assert told["accounts"] == {"dev": DEV.id, "staging": STAGING.id, "prod": PROD.id}
+    environments = {"dev": DEV.id, "staging": STAGING.id, "prod": PROD.id}
+    delivery = {"operations": "567890123456", "data": "678901234567"}
+    assert told["accounts"] == environments | delivery
     assert told["account"] == DEV.id
 
 

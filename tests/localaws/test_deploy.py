@@ -271,6 +271,7 @@ def test_progress_is_told_per_resource(tmp_path: Path, clients: RecordedClients)
         ("Queue", "done"),
         ("Address", "started"),
         ("Address", "done"),
+        ("stack-1", "cleaning up"),
     ]
 
 

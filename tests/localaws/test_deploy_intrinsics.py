@@ -110,7 +110,7 @@ def test_what_needs_a_resource_that_is_not_made_yet_is_pending(value: Any) -> No
         ({"a": {"Ref": "Nowhere"}}, "Ref to 'Nowhere'", "/a/Ref"),
         ({"Fn::GetAtt": ["Nowhere", "Arn"]}, "GetAtt of 'Nowhere'", "/Fn::GetAtt"),
         ({"x/y": {"Fn::Sub": "${Nowhere}"}}, "'Nowhere'", "/x~1y/Fn::Sub"),
-        ([{"Fn::ImportValue": "shared"}], "Fn::ImportValue is not supported", "/0"),
+        ([{"Fn::Transform": "shared"}], "Fn::Transform is not supported", "/0"),
         ({"Fn::Select": [2, ["a"]]}, "index 2 of a list of 1", "/Fn::Select"),
         ({"Fn::FindInMap": ["Images", "mars", "Account"]}, "Images / mars", "/Fn::FindInMap"),
         ({"Fn::If": ["Unknown", 1, 2]}, "condition Unknown is not defined", "/Conditions"),

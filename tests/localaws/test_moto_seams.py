@@ -33,6 +33,7 @@ def test_roles_users_and_keys_are_found_in_the_iam_store(laptop: Any) -> None:
     iam.create_user(UserName="seam", Tags=[{"Key": "team", "Value": "ml"}])
     key = iam.create_access_key(UserName="seam")["AccessKey"]
     iam.create_role(RoleName="seam", AssumeRolePolicyDocument='{"Statement": []}', Path="/p/")
+    iam.create_open_id_connect_provider(Url="https://id.example/seam", ClientIDList=["a", "b"])
 
     found = moto_seams_iam.find_access_key(key["AccessKeyId"])
     role = moto_seams_iam.find_role(ACCOUNT, "seam")
@@ -43,6 +44,9 @@ def test_roles_users_and_keys_are_found_in_the_iam_store(laptop: Any) -> None:
     assert found[2] == key["SecretAccessKey"]
     assert role is not None
     assert role.arn == f"arn:aws:iam::{ACCOUNT}:role/p/seam"
+    provider = moto_seams_iam.find_oidc_provider(ACCOUNT, "id.example/seam")
+    assert (provider.url, provider.client_id_list) == ("id.example/seam", ["a", "b"])
+    assert provider.arn == f"arn:aws:iam::{ACCOUNT}:oidc-provider/id.example/seam"
 
 
 def test_buckets_and_objects_tell_their_owner_etag_and_key(laptop: Any) -> None:

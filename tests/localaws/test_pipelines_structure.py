@@ -9,7 +9,7 @@ from localaws import pipeline_shapes, pipeline_structure, pipeline_variables
 from localaws.errors import UnsupportedByLocalAws
 from localaws.pipeline_variables import UnresolvedVariable
 from localaws.wire import AwsError
-from tests.localaws.pipeline_bench import action, approval, stage
+from tests.localaws.pipeline_bench import REGION, action, approval, stage
 
 SOURCE = {"S3Bucket": "bucket", "S3ObjectKey": "in.zip"}
 
@@ -35,6 +35,24 @@ def run(**more: Any) -> dict[str, Any]:
     return action("Run", "Invoke", "StepFunctions", **more)
 
 
+def build(**more: Any) -> dict[str, Any]:
+    artifacts = {"inputArtifacts": more.pop("inputArtifacts", ["Zip"])}
+    configuration = {"ProjectName": "p", **more}
+    return action("Build", "Build", "CodeBuild", configuration=configuration, **artifacts)
+
+
+def deploy(**more: Any) -> dict[str, Any]:
+    artifacts = {"inputArtifacts": ["Zip"], "outputArtifacts": more.pop("outputArtifacts", [])}
+    configuration = {
+        "ActionMode": "CREATE_UPDATE",
+        "StackName": "s",
+        "RoleArn": "arn:aws:iam::123456789012:role/c",
+        "TemplatePath": "Zip::t.yaml",
+        **more,
+    }
+    return action("Deploy", "Deploy", "CloudFormation", configuration=configuration, **artifacts)
+
+
 def test_reads_a_whole_declaration():
     key = {"id": "arn:aws:kms:us-east-1:123456789012:key/k", "type": "KMS"}
     store = {"type": "S3", "location": "store", "encryptionKey": key}
@@ -42,7 +60,7 @@ def test_reads_a_whole_declaration():
     made = call(inputArtifacts=["Zip"], outputArtifacts=["Made"], namespace="Call")
 
     spec = pipeline_structure.read(
-        declaration(stage("Call", made), artifactStore=store, variables=variables)
+        declaration(stage("Call", made), artifactStore=store, variables=variables), REGION
     )
 
     assert spec.store.key_id == key["id"]
@@ -71,7 +89,7 @@ REFUSED = [
 @pytest.mark.parametrize(("name", "change", "reason"), REFUSED, ids=[case[0] for case in REFUSED])
 def test_refuses_a_structure(name: str, change: dict[str, Any], reason: str):
     with pytest.raises(AwsError, match=reason) as refused:
-        pipeline_structure.read(declaration(**change))
+        pipeline_structure.read(declaration(**change), REGION)
 
     assert refused.value.code == "InvalidStructureException"
 
@@ -108,19 +126,46 @@ STAGES: list[tuple[str, list[dict[str, Any]], str]] = [
         "needs an input artifact",
     ),
     ("empty stage", [stage("A")], "no actions"),
+    ("no project", [stage("A", action("A", "Build", "CodeBuild", inputArtifacts=["Zip"]))], "Name"),
+    ("no input", [stage("A", build(inputArtifacts=[]))], "0 input artifacts"),
+    (
+        "no primary of two",
+        [
+            stage("A", call(outputArtifacts=["Two"])),
+            stage("B", build(inputArtifacts=["Zip", "Two"])),
+        ],
+        "PrimarySource is required",
+    ),
+    ("another primary", [stage("A", build(PrimarySource="No"))], "none of the input"),
+    ("variables no JSON", [stage("A", build(EnvironmentVariables="a=b"))], "JSON list"),
+    ("variable without value", [stage("A", build(EnvironmentVariables='[{"name": "a"}]'))], "JSON"),
+    ("no mode", [stage("A", deploy(ActionMode="UPSERT"))], "ActionMode is UPSERT"),
+    ("no change set", [stage("A", deploy(ActionMode="CHANGE_SET_EXECUTE"))], "ChangeSetName"),
+    ("no role", [stage("A", deploy(RoleArn=""))], "RoleArn"),
+    ("template elsewhere", [stage("A", deploy(TemplatePath="No::t.yaml"))], "INPUT_ARTIFACT::FILE"),
+    ("no file of outputs", [stage("A", deploy(outputArtifacts=["O"]))], "needs OutputFileName"),
 ]
 
 
 @pytest.mark.parametrize(("name", "stages", "reason"), STAGES, ids=[case[0] for case in STAGES])
 def test_refuses_stages(name: str, stages: list[dict[str, Any]], reason: str):
     with pytest.raises(AwsError, match=reason):
-        pipeline_structure.read(declaration(*stages))
+        pipeline_structure.read(declaration(*stages), REGION)
 
 
 UNSUPPORTED = [
     {"executionMode": "PARALLEL"},
     {"triggers": [{"providerType": "CodeStarSourceConnection"}]},
     {"stages": [stage("Source", action("S", "Source", "CodeStarSourceConnection")), stage("B")]},
+    {
+        "artifactStore": None,
+        "artifactStores": {
+            REGION: {"type": "S3", "location": "one"},
+            "eu-west-1": {"type": "S3", "location": "two"},
+        },
+    },
+    {"stages": [declaration()["stages"][0], stage("B", approval("B", region="eu-west-1"))]},
+    {"stages": [declaration()["stages"][0], stage("B", build(BatchEnabled="true"))]},
 ]
 
 
@@ -131,7 +176,15 @@ def test_says_what_the_laptop_does_not_do(change: dict[str, Any]):
         given["stages"][-1] = stage("B", approval("B"))
 
     with pytest.raises(UnsupportedByLocalAws):
-        pipeline_structure.read(given)
+        pipeline_structure.read(given, REGION)
+
+
+def test_one_region_of_artifact_stores_is_that_store():
+    stores = {REGION: {"type": "S3", "location": "only"}}
+
+    spec = pipeline_structure.read(declaration(artifactStore=None, artifactStores=stores), REGION)
+
+    assert spec.store.bucket == "only"
 
 
 def problems(pipeline: dict[str, Any]) -> str:

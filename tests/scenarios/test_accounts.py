@@ -180,6 +180,32 @@ def test_the_owner_of_one_account_can_touch_nothing_of_another(world: World) -> 
 
 
 @pytest.mark.slow
+def test_the_doctor_finds_nothing_wrong_with_an_environment_that_has_worked(world: World) -> None:
+    results = json.loads(world.staging.signalbox("doctor", "--json").stdout)
+
+    assert {one["check"]: one["findings"] for one in results if one["findings"]} == {}
+    assert {one["check"] for one in results if one["status"] == "skipped"} == {
+        "federation",
+        "connections",
+        "promotion",
+    }
+
+
+@pytest.mark.slow
+def test_the_bill_of_a_run_and_of_its_environment(world: World) -> None:
+    run = json.loads(world.staging.signalbox("cost", "--run", world.execution_id, "--json").stdout)
+    month = json.loads(world.staging.signalbox("cost", "--json").stdout)
+
+    steps = [item["what"] for item in run["run"]["items"]]
+    assert {"Preprocess", "Train", "Evaluate", "pipeline", "state machines"} <= set(steps)
+    assert run["run"]["usd"] > 0
+    assert month["last30Days"]["items"][0]["what"] == "runs of diabetes"
+    standing = {item["what"]: item["usd"] for item in month["perMonth"]["items"]}
+    assert standing["endpoint signalbox-staging-diabetes"] == pytest.approx(0.115 * 730)
+    assert standing["keys"] == 1.0
+
+
+@pytest.mark.slow
 def test_destroying_one_environment_leaves_the_others(world: World) -> None:
     prod_run = stories.run_to_end(world.prod, stories.smallest())
     assert prod_run.status == "Succeeded"
@@ -194,3 +220,42 @@ def test_destroying_one_environment_leaves_the_others(world: World) -> None:
     )
     assert len(SAGEMAKER["groups"](world.staging.target.client("sagemaker"))) == 1
     assert len(SAGEMAKER["endpoints"](world.staging.target.client("sagemaker"))) == 1
+
+
+@pytest.mark.slow
+def test_destroying_leaves_nothing_but_an_endpoint_that_somebody_made_by_hand(
+    world: World,
+) -> None:
+    sagemaker = world.staging.target.client("sagemaker")
+    orphan = make_by_hand(sagemaker)
+
+    first = world.staging.signalbox("destroy", "--yes", "--verify", "--json", check=False)
+    sagemaker.delete_endpoint(EndpointName=orphan)
+    second = world.staging.signalbox("destroy", "--yes", "--verify", "--json")
+
+    assert first.returncode == 1
+    (left,) = json.loads(first.stdout)["left"]
+    assert (left["kind"], left["name"]) == ("endpoint", orphan)
+    assert left["usdPerMonth"] == pytest.approx(0.115 * 730)
+    assert json.loads(second.stdout)["left"] == []
+    assert world.dev.target.wiring().pipeline == "signalbox-dev-workflow"
+
+
+def make_by_hand(sagemaker: Any) -> str:
+    """An endpoint under another name, from the model that serves in staging."""
+    (model,) = sagemaker.list_models(NameContains="signalbox-staging-model")["Models"]
+    found = sagemaker.describe_model(ModelName=model["ModelName"])
+    sagemaker.create_model(
+        ModelName="tryout",
+        ExecutionRoleArn=found["ExecutionRoleArn"],
+        Containers=found["Containers"],
+    )
+    variant = {
+        "VariantName": "v",
+        "ModelName": "tryout",
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }
+    sagemaker.create_endpoint_config(EndpointConfigName="tryout", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="tryout", EndpointConfigName="tryout")
+    return "tryout"

@@ -2,7 +2,7 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,12 @@ _SCALE = click.option(
 )
 
 
-def _environments(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+def _environments(
+    context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[str, ...]:
     """The names of a comma-separated list, in the order of promotion."""
+    if value is None:
+        return () if context.params.get("delivery") else ("dev",)
     names = [name.strip() for name in value.split(",")]
     for name in names:
         if name not in ENVIRONMENTS:
@@ -51,23 +55,31 @@ def _interrupt(_signal: int, _frame: Any) -> None:
 
 @click.command("up", short_help="Serve the laptop's AWS with Signalbox deployed on it.")
 @click.option(
+    "--delivery",
+    is_flag=True,
+    is_eager=True,
+    help="Five accounts to deliver to by `signalbox bootstrap`: operations and data as well.",
+)
+@click.option(
     "--environments",
     callback=_environments,
-    default="dev",
-    show_default=True,
     metavar="NAME,NAME",
-    help="Which of dev, staging and prod to deploy, each into an account of its own.",
+    help="Which of dev, staging and prod to deploy, each into an account of its own.  "
+    "[default: dev; none with --delivery]",
 )
 @_PORT
 @_SCALE
 @json_option
-def up_command(environments: tuple[str, ...], port: int, time_scale: float, as_json: bool) -> None:
+def up_command(
+    environments: tuple[str, ...], delivery: bool, port: int, time_scale: float, as_json: bool
+) -> None:
     """Serve the laptop's AWS with Signalbox deployed on it, until Ctrl-C.
 
     \b
     signalbox up
     signalbox up --port 0 --time-scale 1
     signalbox up --environments dev,staging,prod
+    signalbox up --delivery
 
     In another shell, --local leads every command to it. With several environments, each has a
     stack in an AWS account of its own, approved models are promoted from the first to the others
@@ -81,25 +93,31 @@ def up_command(environments: tuple[str, ...], port: int, time_scale: float, as_j
     """
     signal.signal(signal.SIGTERM, _interrupt)
     output = Output(as_json=as_json)
-    options = laptop.LaptopOptions(port=port, time_scale=time_scale, environments=environments)
+    options = laptop.LaptopOptions(
+        port=port, time_scale=time_scale, environments=environments, delivery=delivery
+    )
     with laptop.serving(options, output.note) as up, _announced(up, output) as local:
         accounts = {name: keys["account"] for name, keys in up.environments.items()}
         output.result({"ready": True, "url": up.url, "pid": up.pid, "environments": accounts})
         output.say(f"[bold]The laptop's AWS serves at {up.url}[/bold] (Ctrl-C stops it)\n")
         for line in up.exports():
             output.say(f"  {line}")
-        _say_accounts(accounts, local, output)
-        output.say(f"\nIn another shell: signalbox release workloads/diabetes{local}")
+        _say_accounts(accounts, environments, local, output)
+        first = "release workloads/diabetes" if environments else "bootstrap"
+        output.say(f"\nIn another shell: signalbox {first}{local}")
         _serve_until_interrupted(output)
 
 
-def _say_accounts(accounts: Mapping[str, str], local: str, output: Output) -> None:
+def _say_accounts(
+    accounts: Mapping[str, str], deployed: Sequence[str], local: str, output: Output
+) -> None:
     """Which environment is in which account, when there is more than one."""
     if len(accounts) < 2:
         return
     output.say("")
     for name, account in accounts.items():
-        output.say(f"  {name:8} account {account}   signalbox status{local} -e {name}")
+        command = f"   signalbox status{local} -e {name}" if name in deployed else ""
+        output.say(f"  {name:10} account {account}{command}")
 
 
 @contextlib.contextmanager

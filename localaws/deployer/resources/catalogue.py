@@ -1,9 +1,11 @@
 """All resource types that the laptop can deploy, by CloudFormation's name."""
 
 from localaws.deployer.resources import (
+    builds,
     events,
     functions,
     iam,
+    identity_providers,
     kms,
     logs,
     messages,
@@ -17,8 +19,8 @@ from localaws.deployer.resources import (
 from localaws.deployer.resources.base import ResourceType
 
 _MODULES = (
-    *(events, functions, iam, kms, logs, messages, pipeline),
-    *(queues, s3, schedules, settings, states),
+    *(builds, events, functions, iam, identity_providers, kms, logs, messages),
+    *(pipeline, queues, s3, schedules, settings, states),
 )
 
 CATALOGUE: dict[str, ResourceType] = {

@@ -58,15 +58,18 @@ _TRIGGER = Record(
     },
     ("ProviderType",),
 )
+_STORE = Record(
+    {**texts("Location", "Type"), "EncryptionKey": Record(texts("Id", "Type"))}, ("Type",)
+)
 _PIPELINE = Record(
     {
         "Name": TEXT,
         "RoleArn": TEXT,
         "PipelineType": Text(("V1", "V2")),
         "ExecutionMode": Text(("QUEUED", "SUPERSEDED", "PARALLEL")),
-        "ArtifactStore": Record(
-            {**texts("Location", "Type"), "EncryptionKey": Record(texts("Id", "Type"))},
-            ("Type",),
+        "ArtifactStore": _STORE,
+        "ArtifactStores": ListOf(
+            Record({"Region": TEXT, "ArtifactStore": _STORE}, ("Region", "ArtifactStore"))
         ),
         "Stages": ListOf(_STAGE),
         "Triggers": ListOf(_TRIGGER),
@@ -94,6 +97,9 @@ def _declaration(name: str, properties: Properties) -> dict[str, Any]:
         if key not in ("Tags", "RestartExecutionOnUpdate")
     }
     lowered: dict[str, Any] = lower_first(stated, verbatim=frozenset({"Configuration"}))
+    if "artifactStores" in lowered:
+        stores = lowered["artifactStores"]
+        lowered["artifactStores"] = {each["region"]: each["artifactStore"] for each in stores}
     return {**lowered, "name": name}
 
 

@@ -154,6 +154,12 @@ def rolled_back(
     return _bounded(record, [*ended, back])
 
 
+def taken_down(record: ServingRecord, reason: str) -> ServingRecord:
+    """The record of an endpoint that was deleted on purpose: it serves nothing; twice is once."""
+    ended = [_ended(one, DeploymentStatus.SUPERSEDED, reason) for one in record.deployments]
+    return record.model_copy(update={"deployments": ended})
+
+
 def _ended(known: Deployment, status: DeploymentStatus, reason: str = "") -> Deployment:
     if known.status is not DeploymentStatus.SERVING:
         return known

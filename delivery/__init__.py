@@ -1,0 +1,1 @@
+"""How Signalbox itself gets to AWS: settings of the environments, templates, builds."""

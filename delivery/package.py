@@ -1,0 +1,99 @@
+"""Put the code of a commit where CloudFormation finds it, and write what is deployed.
+
+    python -m delivery.package ENVIRONMENT [--region REGION]
+
+Uploads to the artifact bucket below packages/<the caller's account>/ and leaves
+.aws-sam/packaged.yaml and .aws-sam/template-configuration.json. The work is done by `sam package`
+on what `sam build` made, or by the laptop's packager (SIGNALBOX_PACKAGER=laptop), which needs
+neither a network nor the functions' own Python.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from delivery import commits, settings
+from delivery.toml_reading import SettingsError
+
+OUTPUT = Path(".aws-sam")
+PACKAGED, CONFIGURATION = OUTPUT / "packaged.yaml", OUTPUT / "template-configuration.json"
+BUILT = OUTPUT / "build" / "template.yaml"
+SAM = Path(".tools/sam/bin/sam")
+PACKAGER = "SIGNALBOX_PACKAGER"
+
+
+class PackageError(Exception):
+    """The package cannot be made; the message says what to do."""
+
+
+def command(bucket: str, prefix: str, region: str, packager: str) -> list[str]:
+    """What does the work; raises PackageError when it, or what it takes, is not there."""
+    if packager == "laptop":
+        program, template = [sys.executable, "-m", "localaws.package"], Path("template.yaml")
+    elif packager in ("", "sam"):
+        program, template = [str(SAM), "package", "--no-progressbar", "--region", region], BUILT
+        _check_built()
+    else:
+        raise PackageError(f'{PACKAGER} is {packager!r}; it is "sam" (or empty) or "laptop"')
+    return [
+        *program,
+        *("--template-file", str(template)),
+        *("--s3-bucket", bucket),
+        *("--s3-prefix", prefix),
+        *("--output-template-file", str(PACKAGED)),
+    ]
+
+
+def _check_built() -> None:
+    if not BUILT.is_file():
+        raise PackageError(
+            f"{BUILT} does not exist: `make build` makes it, where the functions' own Python 3.13 "
+            f"is. On the laptop's AWS set {PACKAGER}=laptop"
+        )
+    if not SAM.is_file():
+        raise PackageError(f"{SAM} does not exist; `make build` installs it")
+
+
+def package(environment: str, region: str = "") -> None:
+    """Upload and write; raises PackageError and SettingsError."""
+    import boto3
+
+    found = settings.load()
+    known = found.environments[environment].regions
+    where = region or known[0]
+    if where not in known:
+        raise PackageError(f"{environment} is not in {where}, only in {', '.join(known)}")
+    account = boto3.client("sts", region_name=where).get_caller_identity()["Account"]
+    bucket, prefix = found.artifact_bucket_in(where), f"packages/{account}"
+    run = command(bucket, prefix, where, os.environ.get(PACKAGER, ""))
+    OUTPUT.mkdir(exist_ok=True)
+    variables = {**os.environ, "AWS_DEFAULT_REGION": where}
+    if subprocess.run(run, env=variables, check=False).returncode != 0:
+        raise PackageError(f"nothing was packaged to s3://{bucket}/{prefix}/")
+    CONFIGURATION.write_text(
+        settings.template_configuration(found, environment, where, commits.delivered(os.environ)),
+        encoding="utf-8",
+    )
+    print(f"{PACKAGED}: code in s3://{bucket}/{prefix}/")  # noqa: T201
+    print(f"{CONFIGURATION}: parameters of {environment} in {where}")  # noqa: T201
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0, or 1 with one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m delivery.package")
+    parser.add_argument("environment", choices=("dev", "staging", "prod"))
+    parser.add_argument("--region", default="", help="one of the environment's, or its first")
+    chosen = parser.parse_args(arguments)
+    try:
+        package(chosen.environment, chosen.region)
+    except (PackageError, SettingsError) as fault:
+        print(f"package: {fault}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

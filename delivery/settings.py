@@ -1,0 +1,290 @@
+"""The one reader of delivery/environments/: accounts, regions, names, parameters, for everybody.
+
+    python -m delivery.settings samconfig                      write samconfig.toml
+    python -m delivery.settings template-configuration ENV     for CodePipeline's CloudFormation
+    python -m delivery.settings parameters TEMPLATE [ENV]      for aws cloudformation deploy
+    python -m delivery.settings github ENV                     lines for $GITHUB_OUTPUT
+    python -m delivery.settings --check                        generated files are up to date
+
+Standard library only: a build reads the settings before anything is installed.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from delivery import parameters as working_out
+from delivery import samconfig
+from delivery.model import NOT_TRIED_OUT, Deployment, Environment, Place, Repository, Settings
+from delivery.toml_reading import SettingsError, Table, read
+
+FOLDER = Path(__file__).with_name("environments")
+FOLDER_VARIABLE = "SIGNALBOX_SETTINGS"
+"""Environment variable that names another folder than delivery/environments."""
+
+_ORDER = ("dev", "staging", "prod")  # template.yaml's EnvironmentName knows no others
+_ACCOUNT = (r"\d{12}", "the twelve digits of an account, in quotes")
+_REGION = (r"[a-z]{2}(-[a-z]+)+-\d", 'a region such as "us-east-1"')
+_TABLES = ("repository", "operations", "data")
+_SCHEDULE = re.compile(r"(cron|rate|at)\(.+\)")
+
+
+def load(folder: Path | None = None) -> Settings:
+    """All files of the folder; raises SettingsError, which names file, key and remedy."""
+    folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
+    shared = read(folder / "shared.toml").only(["app", "checks", *_TABLES])
+    app = shared.text("app", r"[a-z][a-z0-9-]{1,14}", "2 to 15 of a-z, 0-9 and -, a letter first")
+    environments = {name: _environment(app, read(folder / f"{name}.toml")) for name in _ORDER}
+    _check_chain(folder, environments)
+    return _completed(
+        Settings(
+            app=app,
+            repository=_repository(shared.table("repository")),
+            operations=_place(shared.table("operations")),
+            data=_place(shared.table("data")),
+            environments=environments,
+            checks=shared.text("checks", r"[a-z-]+( [a-z-]+)*", "make targets", "check test"),
+        )
+    )
+
+
+def relocated(
+    settings: Settings, accounts: Mapping[str, str], region: str, app: str = ""
+) -> Settings:
+    """The same in other accounts and one region: the laptop's, whatever the files say.
+
+    `accounts` is by environment, "operations" and "data" included; those missing stay.
+    """
+    app = app or settings.app
+    environments = {
+        name: dataclasses.replace(
+            found, app=app, account=accounts.get(name, found.account), regions=(region,)
+        )
+        for name, found in settings.environments.items()
+    }
+    operations = accounts.get("operations", settings.operations.account)
+    data = accounts.get("data", settings.data.account)
+    return _completed(
+        dataclasses.replace(
+            settings,
+            app=app,
+            environments=environments,
+            operations=Place(operations, region),
+            data=Place(data, region),
+        )
+    )
+
+
+def deployments(settings: Settings) -> tuple[Deployment, ...]:
+    """The stacks of the account set-up and the pipeline, in the order to deploy them."""
+    return working_out.deployments(settings)
+
+
+def parameters(settings: Settings, environment: str, region: str = "") -> dict[str, str]:
+    """Every parameter of template.yaml for one environment, in one of its regions."""
+    return working_out.template_parameters(settings, environment, region)
+
+
+def promotion_parameters(
+    settings: Settings, environment: str, among: Sequence[str] = ()
+) -> dict[str, str]:
+    """The part of them that leads model versions on; see delivery.parameters."""
+    return working_out.promotion_parameters(settings, environment, among)
+
+
+def _completed(settings: Settings) -> Settings:
+    environments = {
+        name: dataclasses.replace(found, parameters=parameters(settings, name))
+        for name, found in settings.environments.items()
+    }
+    return dataclasses.replace(settings, environments=environments)
+
+
+def _repository(table: Table) -> Repository:
+    table.only(["name", "branch", "connection"])
+    found = Repository(
+        table.text("name", r"|[\w.-]+/[\w.-]+", '"owner/name", or "" for none', default=""),
+        table.text("branch", r"[^\s*?\[\]]+", "the name of a branch", default="main"),
+        table.text(
+            "connection",
+            r"|arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:\d{12}:connection/.+",
+            'the ARN of a CodeConnections connection, or ""',
+            default="",
+        ),
+    )
+    if found.connection and not found.name:
+        raise table.fault("name", 'missing; a connection needs the repository, "owner/name"')
+    return found
+
+
+def _place(table: Table) -> Place:
+    table.only(["account", "region"])
+    return Place(table.text("account", *_ACCOUNT), table.text("region", *_REGION))
+
+
+_KEYS = ("account", "regions", "promotes_to", "promotion", "parameters", "quotas", "schedules")
+
+
+def _environment(app: str, table: Table) -> Environment:
+    table.only(_KEYS)
+    promotion = table.table("promotion").only(["approval", "kind"])
+    quotas = table.table("quotas")
+    regions = table.texts("regions", *_REGION)
+    if len(regions) > working_out.MOST_REGIONS:
+        raise table.fault("regions", f"at most {working_out.MOST_REGIONS}, not {len(regions)}")
+    return Environment(
+        app=app,
+        name=table.path.stem,
+        account=table.text("account", *_ACCOUNT),
+        regions=regions,
+        promotes_to=table.text("promotes_to", "|dev|staging|prod", "dev, staging or prod", ""),
+        approval=promotion.text("approval", "none|manual", '"none" or "manual"', "none"),
+        kind=promotion.text("kind", "artifact|code", '"artifact" or "code"', "artifact"),
+        own_parameters=_own_parameters(table.table("parameters")),
+        quotas={service: quotas.table(service).numbers() for service in quotas.content},
+        schedules=_schedules(table.table("schedules")),
+    )
+
+
+def _own_parameters(table: Table) -> dict[str, str]:
+    for name in working_out.DERIVED:
+        if name in table.content:
+            raise table.fault(name, "follows from the other settings; remove it")
+    return table.scalars()
+
+
+def _schedules(table: Table) -> dict[str, str]:
+    found = table.scalars()
+    for name, expression in found.items():
+        if not _SCHEDULE.fullmatch(expression):
+            raise table.fault(name, f"{expression!r} is no cron(...), rate(...) or at(...)")
+    return found
+
+
+def _check_chain(folder: Path, environments: Mapping[str, Environment]) -> None:
+    for name in environments:
+        seen, following = [name], environments[name].promotes_to
+        while following:
+            if following in seen:
+                way = " -> ".join([*seen, following])
+                problem = f"goes in a circle ({way}); let one of them promote to nowhere"
+                raise SettingsError(f"{folder / f'{name}.toml'}: promotes_to: {problem}")
+            seen.append(following)
+            following = environments[following].promotes_to
+
+
+def template_configuration(
+    settings: Settings, environment: str, region: str = "", commit: str = ""
+) -> str:
+    """JSON of CodePipeline's TemplateConfiguration: parameters and the stack's tags."""
+    tags = {"app": settings.app, "environment": environment}
+    content = {
+        "Parameters": parameters(settings, environment, region),
+        "Tags": {**tags, "commit": commit} if commit else tags,
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def github_outputs(settings: Settings, environment: str) -> str:
+    """name=value lines for a workflow: what it may assume and where it deploys."""
+    found = settings.environments[environment]
+    is_tried_out = (environment, "acceptance") != NOT_TRIED_OUT
+    acceptance = settings.role_arn(environment, "acceptance") if is_tried_out else ""
+    lines = {
+        "role": settings.role_arn(environment, "github"),
+        "delivery_role": settings.role_arn(environment, "delivery"),
+        "acceptance_role": acceptance,
+        "region": found.region,
+        "account": found.account,
+        "stack": found.stack_name,
+        "artifact_bucket": settings.artifact_bucket_in(found.region),
+    }
+    return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+def deployment_parameters(settings: Settings, template: str, environment: str = "") -> str:
+    """JSON list for `aws cloudformation deploy --parameter-overrides file://`.
+
+    `template` is template.yaml with an environment, or the name of a deployment: operations, data,
+    dev, prod/eu-west-1, pipeline. Raises SettingsError when there is none of that name.
+    """
+    if Path(template).name == "template.yaml":
+        values: Iterable[tuple[str, str]] = parameters(settings, environment or "dev").items()
+    else:
+        values = _deployment(settings, template, environment).parameters.items()
+    return json.dumps([f"{name}={value}" for name, value in values], indent=2) + "\n"
+
+
+def _deployment(settings: Settings, template: str, environment: str) -> Deployment:
+    wanted = environment or template
+    for deployment in deployments(settings):
+        stem = Path(deployment.template).stem
+        if deployment.name == wanted or (Path(template).stem == stem == deployment.name):
+            return deployment
+    names = ", ".join(d.name for d in deployments(settings))
+    raise SettingsError(f"{wanted}: no stack of that name; write template.yaml, {names}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0, 1 when a generated file is out of date, 2 when the settings cannot be used."""
+    try:
+        return _run(_parser().parse_args(arguments))
+    except SettingsError as fault:
+        print(fault, file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m delivery.settings")
+    parser.add_argument("--folder", type=Path, help="instead of delivery/environments")
+    parser.add_argument("--check", action="store_true", help="compare generated files, write none")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("samconfig")
+    for name in ("template-configuration", "github"):
+        command = commands.add_parser(name)
+        command.add_argument("environment", choices=_ORDER)
+        command.add_argument("--region", default="")
+    command = commands.add_parser("parameters")
+    command.add_argument("template")
+    command.add_argument("environment", nargs="?", default="")
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    settings = load(chosen.folder)
+    if chosen.check:
+        return _check(settings)
+    match chosen.command:
+        case "samconfig":
+            samconfig.PATH.write_text(samconfig.rendered(settings), encoding="utf-8")
+        case "template-configuration":
+            _print(template_configuration(settings, chosen.environment, chosen.region))
+        case "github":
+            _print(github_outputs(settings, chosen.environment))
+        case "parameters":
+            _print(deployment_parameters(settings, chosen.template, chosen.environment))
+        case _:
+            _parser().print_help(sys.stderr)
+            return 2
+    return 0
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _check(settings: Settings) -> int:
+    if samconfig.PATH.read_text(encoding="utf-8") == samconfig.rendered(settings):
+        return 0
+    problem = "is not what the settings say; run: python -m delivery.settings samconfig"
+    print(f"{samconfig.PATH.name} {problem}", file=sys.stderr)  # noqa: T201
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

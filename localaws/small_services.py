@@ -1,0 +1,50 @@
+"""What the services that are nothing but a table of operations share: reading, checking, answering.
+
+A service is a mapping from operation to function; requests arrive authenticated and allowed.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from localaws import sagemaker_shapes, wire
+from localaws.context import WsgiApplication
+from localaws.errors import UnsupportedByLocalAws
+from localaws.sagemaker_api import place_of
+from localaws.sagemaker_store import Document, Place
+
+Operation = Callable[[Place, Document], Document]
+
+
+def application(service: str, operations: Mapping[str, Operation]) -> WsgiApplication:
+    """WSGI for one service, by the name that boto3 has for it; each request fits botocore's model.
+
+    What an operation raises as AwsError is written out by the gateway.
+    """
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        request = wire.read(environ)
+        wire.identify(request)
+        operation = operations.get(request.operation)
+        if operation is None:
+            raise UnsupportedByLocalAws(service, request.operation)
+        sagemaker_shapes.validate(request.operation, request.parameters, service)
+        found = operation(place_of(request), request.parameters)
+        body = json.dumps(found, default=_json_value).encode()
+        headers = [
+            ("Content-Type", "application/x-amz-json-1.1"),
+            ("Content-Length", str(len(body))),
+            ("x-amzn-RequestId", str(uuid.uuid4())),
+        ]
+        start("200 OK", headers)
+        return [body]
+
+    return answer
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    raise TypeError(f"cannot answer with a {type(value).__name__}")
