@@ -206,6 +206,7 @@ def obliging_aws(
         "aws-sdk:cloudwatch:putMetricAlarm": lambda _: {},
         "aws-sdk:cloudwatch:describeAlarms": lambda _: {"MetricAlarms": [], "CompositeAlarms": []},
         "aws-sdk:applicationautoscaling:registerScalableTarget": lambda _: {},
+        "aws-sdk:applicationautoscaling:deregisterScalableTarget": lambda _: {},
         "aws-sdk:applicationautoscaling:putScalingPolicy": lambda _: {"PolicyARN": "arn"},
         "lambda:invoke": _functions(verdict, NO_CONSEQUENCES | (consequences or {})),
     }

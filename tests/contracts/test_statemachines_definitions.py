@@ -90,6 +90,7 @@ OTHER_WAYS_OUT = {
     "StopTransformJob": {"IsRepeatLeft"},
     "BuildReport": {"ExplainNoReport"},
     "RegisterScalableTarget": {"ExplainNoScaling"},
+    "DeregisterScalableTarget": {"HadItScaled"},
     "PutScalingPolicy": {"ExplainNoScaling"},
     "RemoveMark": {"StampServing"},
     "StampServing": {"IsAnythingSuperseded"},

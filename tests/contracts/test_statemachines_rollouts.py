@@ -523,6 +523,27 @@ def test_scaling_that_fails_is_told_and_ends_nothing() -> None:
     assert ending.output["scaling"]["failure"]["Cause"] == DENIED.cause
 
 
+NOT_SCALED = TaskError("ApplicationAutoScaling.ObjectNotFoundException", "No scalable target")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (lambda _: {}, "off"),
+        (in_turn(NOT_SCALED), "not asked for"),
+        (in_turn(DENIED), "not removed"),
+    ],
+)
+def test_scaling_that_is_not_asked_for_any_more_ends(answer: Any, status: str) -> None:
+    ending = roll({}, old("InService"), SERVING, deregisterScalableTarget=answer)
+
+    (request,) = ending.requests("aws-sdk:applicationautoscaling:deregisterScalableTarget")
+    assert request["ResourceId"] == f"endpoint/{ENDPOINT}/variant/primary"
+    assert ending.status == "SUCCEEDED"
+    assert ending.output["scaling"]["status"] == status
+    assert faults(ending.calls) == []
+
+
 def test_captured_data_and_asynchronous_answers_have_their_place() -> None:
     ending = roll({"dataCapture": {"percent": 15}}, old("InService"), SERVING)
     (config,) = ending.requests("aws-sdk:sagemaker:createEndpointConfig")
