@@ -12,6 +12,10 @@ _JOB = re.compile(
     r'.*?"FailureReason":"(?P<reason>(?:[^"\\]|\\.)*)".*',
     re.DOTALL,
 )
+# What Lambda says of an exception, where a machine hands it on as its cause.
+_TRACE = re.compile(
+    r'\{"errorMessage": ?"(?P<message>(?:[^"\\]|\\.)*)", ?"errorType": ?".*', re.DOTALL
+)
 _EXECUTION = re.compile(
     r"^.*?The execution \S+ ended as \w+\.(?: Error: (?P<error>\S+)\.)?(?: Cause: (?P<cause>.*))?$",
     re.DOTALL,
@@ -27,7 +31,15 @@ def readable(fault: str) -> str:
     ...          'Error: QualityGateFailed. Cause: ["rmse is 61, above 60","no champion"]')
     'QualityGateFailed: rmse is 61, above 60; no champion'
     """
-    return _without_execution(_without_job(fault))
+    return _without_execution(_without_trace(_without_job(fault)))
+
+
+def _without_trace(fault: str) -> str:
+    found = _TRACE.search(fault)
+    if not found:
+        return fault
+    message = str(json.loads(f'"{found["message"]}"', strict=False))
+    return f"{fault[: found.start()]}{message}"
 
 
 def _without_job(fault: str) -> str:

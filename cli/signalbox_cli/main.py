@@ -13,6 +13,7 @@ from signalbox_cli.options import explain_fault
 _COMMANDS = {
     "demo": "laptop",
     "demo-promotion": "laptop",
+    "demo-delivery": "laptop",
     "up": "laptop",
     "env": "laptop",
     "release": "runs",
@@ -46,6 +47,7 @@ _EPILOG = """\b
 The usual way:
   signalbox demo                                 the whole story in one go
   signalbox demo-promotion                       the same from dev to staging and prod
+  signalbox demo-delivery                        two commits through the delivery pipeline
   signalbox up                                   serve the laptop's AWS; in another shell:
   signalbox release workloads/diabetes --local   start a run
   signalbox gates --local                        what waits, on whom, until when

@@ -18,6 +18,16 @@ JOB = json.dumps(
     separators=(",", ":"),
 )
 
+TRACE = json.dumps(
+    {
+        "errorMessage": 'row 1: answered 2.0, predicted "1.0"',
+        "errorType": "ProbeFailed",
+        "stackTrace": ['  File "probe_endpoint.py", line 27, in handler\n'],
+        "requestId": "dd207f24",
+    },
+    separators=(",", ":"),
+)
+
 
 @pytest.mark.parametrize(
     ("fault", "meant"),
@@ -36,6 +46,10 @@ JOB = json.dumps(
             f"{ENDED} Error: StepFailed. Cause: {JOB}",
             'AlgorithmError: no "age" column, exit code: 1 '
             "(signalbox-dev-preprocess-261121-010526-0bd1b2-1-0)",
+        ),
+        (
+            f"{ENDED} Error: ProbeFailed. Cause: {TRACE}",
+            'ProbeFailed: row 1: answered 2.0, predicted "1.0"',
         ),
     ],
 )

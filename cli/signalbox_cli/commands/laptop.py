@@ -1,4 +1,4 @@
-"""up, env, demo, demo-promotion."""
+"""up, env, demo, demo-promotion, demo-delivery."""
 
 import contextlib
 import signal
@@ -257,5 +257,47 @@ def demo_promotion_command(*, keep: bool, port: int, time_scale: float, as_json:
     demo = PromotionDemo(Path("workloads/diabetes"), output)
     with laptop.serving(options, output.note) as up:
         output.result(demo.run({name: up.target(options, name) for name in PATH}, time_scale))
+        if keep:
+            _stay_up(up, output)
+
+
+@click.command("demo-delivery", short_help="Two commits through five accounts, in one go.")
+@click.option(
+    "--checks",
+    default="lint",
+    show_default=True,
+    help="Make targets that a commit must pass; an organisation's are `check test`.",
+)
+@click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C.")
+@click.option("--port", type=_PORT_NUMBER, default=0, help="0, the default, takes any free port.")
+@click.option(
+    "--time-scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="Waits (not work) pass this many times faster than on AWS.",
+)
+@json_option
+def demo_delivery_command(
+    *, checks: str, keep: bool, port: int, time_scale: float, as_json: bool
+) -> None:
+    """Two commits of Signalbox on their way through operations, staging and prod.
+
+    Five accounts are set up from nothing. The first commit breaks a workload: the inference test in
+    staging stops it before prod. The second one puts it right, is approved with the stock AWS CLI
+    and deployed; once more, it changes nothing.
+
+    \b
+    signalbox demo-delivery
+    signalbox demo-delivery --checks check
+    """
+    from signalbox_cli.demo_delivery import DeliveryDemo
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    output = Output(as_json=as_json)
+    options = laptop.LaptopOptions(port=port, time_scale=time_scale, environments=(), delivery=True)
+    demo = DeliveryDemo(Path.cwd(), checks, output)
+    with laptop.serving(options, output.note) as up:
+        output.result(demo.run(up))
         if keep:
             _stay_up(up, output)
