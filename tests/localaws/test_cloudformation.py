@@ -141,6 +141,18 @@ def test_what_changes_no_property_is_an_update_too(name: str, more: dict[str, An
     assert world.update(name, template, **more) == "UPDATE_COMPLETE"
 
 
+def test_tags_of_a_stack_reach_what_is_made_with_them(name: str) -> None:
+    """On AWS a later change of the stack's tags would reach the queue as well."""
+    world.create(name, Tags=[{"Key": "team", "Value": "a"}])
+    url = client("sqs").get_queue_url(QueueName=f"{name}-queue")["QueueUrl"]
+    assert client("sqs").list_queue_tags(QueueUrl=url)["Tags"] == {"team": "a"}
+
+    world.update(name, Tags=[{"Key": "team", "Value": "b"}])
+
+    assert described(name)["Tags"] == [{"Key": "team", "Value": "b"}]
+    assert client("sqs").list_queue_tags(QueueUrl=url)["Tags"] == {"team": "a"}
+
+
 def test_previous_template_and_values_are_kept_where_asked(name: str) -> None:
     world.create(name, Parameters=given(Name=name, Delay="7"))
     kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in ("Name", "Delay")]

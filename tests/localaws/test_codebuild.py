@@ -84,6 +84,13 @@ def test_a_build_runs_its_phases_in_one_shell_as_the_service_role(bench: BuildBe
     assert (built["buildNumber"], built["initiator"]) == (1, "developer")
 
 
+def test_layers_that_a_build_makes_outlive_it(laptop: LaptopServer, bench: BuildBench):
+    """A function of the laptop uses its layers in place."""
+    built = bench.build(spec('echo "$SIGNALBOX_BUILD_DIR"'))
+
+    assert printed(bench.log(built["id"])) == [str(laptop.config.state_dir.resolve() / "build")]
+
+
 def test_after_a_failed_build_phase_post_build_still_runs(bench: BuildBench):
     built = bench.build(
         spec(
