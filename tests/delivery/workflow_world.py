@@ -21,10 +21,9 @@ from delivery import settings
 from delivery.model import Deployment
 from localaws.iam_record import CAPACITY, Record, from_json
 from signalbox_cli import laptop
+from tests.contracts.repository import committed_files
 from tests.delivery.workflow_runner import ROOT, Event, Run, Runner
 from tests.delivery.workflow_stand_ins import REPOSITORY, token
-
-ALL_FILES = ("ls-files", "--cached", "--others", "--exclude-standard")
 
 
 @dataclass(frozen=True)
@@ -93,20 +92,14 @@ class Repository:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        for name in self._ours(*ALL_FILES).splitlines():
-            if (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, folder / name)
+        for name in committed_files():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "uploadpack.allowAnySHA1InWant", "true")
         self.git("config", "user.name", "A developer")
         self.git("config", "user.email", "developer@example.org")
         self.first = self.commit("what there is")
-
-    @staticmethod
-    def _ours(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def git(self, *arguments: str) -> str:
         """A command's output."""
