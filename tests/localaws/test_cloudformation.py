@@ -16,6 +16,7 @@ from tests.localaws import stack_world as world
 from tests.localaws.account_world import unused
 from tests.localaws.stack_world import BROKEN, OPERATIONS, SMALL, client, described, given
 
+ABSENT = '["arn:aws:iam::567890123456:policy/absent"]'
 pytestmark = pytest.mark.usefixtures("laptop")
 
 
@@ -200,16 +201,13 @@ def test_a_failing_update_rolls_back_to_what_was(name: str) -> None:
 
 def test_the_resource_whose_update_failed_is_changed_back_as_well(name: str) -> None:
     """Its first call went through before the second one failed."""
-    whole = BROKEN.replace('["arn:aws:iam::567890123456:policy/absent"]', "[]")
-    world.create(name, whole)
-    half = BROKEN.replace(
-        "Statement: []", "Statement: [{Effect: Deny, Principal: '*', Action: 'sts:*'}]"
-    )
+    described_role = BROKEN.replace("RoleName:", "Description: second\n      RoleName:")
+    first = described_role.replace("second", "first").replace(ABSENT, "[]")
+    world.create(name, first)
 
-    assert world.update(name, half) == "UPDATE_ROLLBACK_COMPLETE"
+    assert world.update(name, described_role) == "UPDATE_ROLLBACK_COMPLETE"
 
-    role = client("iam").get_role(RoleName=f"{name}-role")["Role"]
-    assert role["AssumeRolePolicyDocument"]["Statement"] == []
+    assert client("iam").get_role(RoleName=f"{name}-role")["Role"]["Description"] == "first"
 
 
 def test_a_creation_may_be_left_as_it_failed(name: str) -> None:
@@ -333,6 +331,26 @@ def test_one_operation_goes_on_at_a_time(name: str) -> None:
     assert world.delay_of(name) in outcomes
     assert world.statuses(name).count("UPDATE_IN_PROGRESS") == len(outcomes)
     assert all("state and can not be updated" in refusal for refusal in refusals)
+
+
+SECRET = """
+Parameters: {Name: {Type: String}, Words: {Type: String, Default: a}}
+Resources:
+  Secret:
+    Type: AWS::SecretsManager::Secret
+    Properties: {Name: !Ref Name, Description: !Ref Words, SecretString: to be filled in}
+"""
+
+
+def test_an_update_leaves_a_secret_as_people_have_set_it(name: str) -> None:
+    world.create(name, SECRET)
+    client("secretsmanager").put_secret_value(SecretId=name, SecretString="the real one")
+
+    world.update(name, SECRET, Parameters=given(Name=name, Words="b"))
+
+    assert client("secretsmanager").describe_secret(SecretId=name)["Description"] == "b"
+    kept = client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+    assert kept == "the real one"
 
 
 EXPORTING = """

@@ -62,6 +62,7 @@ def test_the_role_is_kept_for_later_operations(name: str) -> None:
 
     assert world.update(name, Parameters=given(Name=name, Delay="9")) == "UPDATE_COMPLETE"
     assert world.delete(name) == "DELETE_FAILED"  # the parameter needs what the role lost
+    assert world.delay_of(name) == "9"  # and the queue is needed by the parameter
 
     account_world.put_policy(role, QUEUES, PARAMETERS)
     assert world.delete(name) == "DELETE_COMPLETE"
