@@ -12,7 +12,6 @@ from signalbox import (
     messages_promotion,
     observability,
     promotion,
-    promotion_check,
     promotion_manifest,
     settings,
 )
@@ -21,6 +20,7 @@ from signalbox.aws import (
     promotion_context,
     promotion_files,
     promotion_reception,
+    promotion_registering,
     promotion_runs,
     promotion_target,
     promotion_versions,
@@ -36,7 +36,6 @@ from signalbox.json_documents import JsonObject
 from signalbox.machine_requests import TaskFailure
 from signalbox.manifest_sections import InferenceMode
 from signalbox.promotion import PromotionRecord, TargetStatus
-from signalbox.promotion_check import Container
 from signalbox.promotion_requests import Pace, PromotionInput, Step, StepRequest, TargetStep
 from signalbox.receiving import Received, ReceiveRequest, ReceiveStep
 
@@ -139,42 +138,11 @@ def copy(step: TargetStep) -> JsonObject:
 def register(step: TargetStep) -> JsonObject:
     """The version in the target's group, pending, and the manifest of its run."""
     going = _promotion(step)
-    arn = _registered(going)
+    arn = promotion_registering.registered(going, _settings().app_name)
     made = promotion_manifest.with_version(going.made, arn)
     promotion_versions.store_manifest(made, going.session)
     promotion_context.note(going, TargetStatus.REGISTERED, {"model_package_arn": arn})
     return {"modelPackageArn": arn, "runId": made.run.id}
-
-
-def _registered(going: Promotion) -> str:
-    """The version that this or an earlier decision has registered, else a new one.
-
-    Raises ImageChanged, and leaves no version, when the image there is not the approved one.
-    """
-    if going.arn_there and promotion_versions.is_there(going.arn_there, going.session):
-        _reopen(going)
-        return going.arn_there
-    wanted = going.source.approved
-    uri, found = promotion_files.copy_artifact(going)
-    artifact = promotion_check.artifact_metadata(found)
-    request = promotion_manifest.registration_request(going.made, wanted, uri, artifact)
-    arn = promotion_versions.register(request, going.step.decision, going.session)
-    received = _received(going, ReceiveRequest(step=ReceiveStep.CHECK, model_package_arn=arn))
-    image = Container(going.made.images.inference, received.found_digest)
-    promotion_check.check_image(wanted, image)
-    return arn
-
-
-def _reopen(going: Promotion) -> None:
-    """Let the version wait again that an earlier decision has withdrawn; else it stays."""
-    decision = going.step.decision
-    asked = ReceiveRequest(
-        step=ReceiveStep.REOPEN,
-        model_package_arn=going.arn_there,
-        reason=f"Approved once more: decision {decision}",
-        decision=decision,
-    )
-    _received(going, asked)
 
 
 def _received(going: Promotion, request: ReceiveRequest) -> Received:
