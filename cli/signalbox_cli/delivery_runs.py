@@ -14,6 +14,7 @@ from signalbox_cli.errors import RunFailed
 from signalbox_cli.target import Target
 
 APPROVAL = ("Approval", "ApproveForProd")
+_BUILDS = ("Build", "StagingTrain", "StagingInferenceTest")
 _PATIENCE_S = 1800.0
 _ENDED = ("Succeeded", "Failed", "Abandoned")
 _LOG_LINES = 50  # of a build: its last words are among them
@@ -143,8 +144,10 @@ class DeliveryPipeline:
     # ---------------------------------------------------------------------- what a run tells
 
     def last_words(self, action: Action) -> str:
-        """The line in which a failed build's log says why; the action's own cause without one."""
+        """The line in which a failed build's log says why; of any other action its cause."""
         build = action.told.get("output", {}).get("executionResult", {}).get("externalExecutionId")
+        if action.stage not in _BUILDS or not build:
+            return action.cause
         found = self._target.client("codebuild").batch_get_builds(ids=[build])["builds"]
         logs = found[0]["logs"]
         events = self._target.client("logs").get_log_events(

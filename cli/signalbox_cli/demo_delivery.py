@@ -134,7 +134,7 @@ class DeliveryDemo:
         if run.status != "Failed" or failed.stage != "StagingInferenceTest":
             raise RunFailed(
                 f"delivery {run.id} of the faulty commit is {run.status} at {failed.stage}, not "
-                f"stopped by its inference test: {failed.cause}"
+                f"stopped by its inference test: {self._pipeline.last_words(failed)}"
             )
         words = self._pipeline.last_words(failed)
         self._output.say(f"  {said(words)}")
@@ -189,7 +189,7 @@ class DeliveryDemo:
         """The question of the approval; raises RunFailed when the run does not wait there."""
         if not run.waits:
             last = run.actions[-1]
-            words = self._pipeline.last_words(last) if "Build" in last.name else last.cause
+            words = self._pipeline.last_words(last)
             raise RunFailed(f"{commit.short} did not come to its approval: {last.stage}: {words}")
         stages = tuple(dict.fromkeys(one.stage for one in run.actions))
         if stages != (*_WAY_TO_TEST, APPROVAL[0]):

@@ -20,6 +20,16 @@ _STOPS = {"|", "||", "&&", ";", ">", ">>", "<", "#"}
 # Commands of the AWS CLI that are no API operation, and their options; `aws s3 help` and the like,
 # AWS CLI 1.46.
 CUSTOMIZED = {
+    ("cloudformation", "deploy"): {
+        "template-file",
+        "stack-name",
+        "s3-bucket",
+        "parameter-overrides",
+        "capabilities",
+        "role-arn",
+        "no-fail-on-empty-changeset",
+        "tags",
+    },
     ("s3", "cp"): {"recursive"},
     ("s3", "ls"): {"recursive"},
     ("s3", "rm"): {"recursive"},

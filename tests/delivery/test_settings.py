@@ -210,3 +210,30 @@ def test_parameters_are_printed_by_stack(capsys: pytest.CaptureFixture[str]) -> 
     assert "StagingAccount=210987654321" in json.loads(capsys.readouterr().out)
     assert settings.main(["parameters", "delivery/account.yaml", "qa"]) == 2
     assert "qa: no stack of that name" in capsys.readouterr().err
+
+
+def test_the_checks_of_a_commit_are_the_pipelines(folder: Path) -> None:
+    change(folder / "shared.toml", '"check test"', '"check"')
+
+    pipeline = settings.deployments(settings.load(folder))[-1]
+
+    assert settings.load().checks == "check test"
+    assert pipeline.parameters["Checks"] == "check"
+
+
+def test_a_check_that_is_no_make_target_is_refused(folder: Path) -> None:
+    change(folder / "shared.toml", '"check test"', '"check; curl evil"')
+
+    with pytest.raises(SettingsError, match=r"shared\.toml: checks: .*make targets"):
+        settings.load(folder)
+
+
+def test_a_stack_is_tagged_with_its_commit_where_that_is_known() -> None:
+    found, commit = settings.load(), "0f914693e8b054596ba0e2a5899c886dc33a8fd2"
+    tags = {"app": "signalbox", "environment": "staging"}
+
+    known = json.loads(settings.template_configuration(found, "staging", commit=commit))
+    unknown = json.loads(settings.template_configuration(found, "staging"))
+
+    assert known["Tags"] == {**tags, "commit": commit}
+    assert unknown["Tags"] == tags

@@ -16,7 +16,6 @@ from signalbox_cli import aws_cli, laptop
 from signalbox_cli.console import Output
 from signalbox_cli.demo_delivery import DeliveryDemo
 from signalbox_cli.target import Target
-from tests.contracts import repository
 from tests.scenarios.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -129,7 +128,9 @@ def test_prod_is_of_the_approved_commit_made_by_the_execution_role(told: Told) -
     assert sorted(f["FunctionName"] for f in functions) == sorted(
         told.document["delivered"]["prod"]["functions"]
     )
-    assert len(functions) == len(repository.resources("AWS::Serverless::Function"))
+    assert {"signalbox-prod-judge-model", "signalbox-prod-receive-version"} <= {
+        f["FunctionName"] for f in functions
+    }
 
 
 def test_every_role_in_prod_has_the_boundary(told: Told) -> None:
