@@ -24,6 +24,7 @@ _FUNCTION_ROLES = ", ".join(
         "BuildReport",
         "ProbeEndpoint",
         "PromoteVersion",
+        "RunSchedule",
     )
 )
 _KINDS = {"kms": "EncryptionKey", "sns": "NotificationTopic", "sqs": "DeadLetterQueue"}
