@@ -6,8 +6,9 @@
 
 `staging` and `prod` promote the commit they point at, whether moved (`git push -f`) or, better, as
 `staging/<UTC time>-<commit>`: such a tag is never moved, so that Git itself says what was promoted
-and when, and a rule of the repository can keep `prod/*` for few people. A commit is promoted when
-it is on the default branch; to prod, when its promotion to staging has succeeded.
+and when, and a rule of the repository can keep `prod/*` for few people. Git has no tag `staging`
+beside tags `staging/NAME`, so a repository uses the one or the others. A commit is promoted when it
+is on the default branch; to prod, when its promotion to staging has succeeded.
 """
 
 import argparse
@@ -98,6 +99,11 @@ def make(environment: str, commit: str, *, push: bool) -> str:
     """Tag a commit of the default branch, here and with `push` at origin; raises TagError."""
     full = _git("rev-parse", "--verify", f"{commit}^{{commit}}")
     check_commit(full)
+    if _has(f"refs/tags/{environment}"):
+        raise TagError(
+            f"there is a tag {environment}, beside which Git has no {environment}/NAME: move it "
+            f"(git push --force origin {full[:12]}:refs/tags/{environment}), or delete it for good"
+        )
     tag = tag_name(environment, full, datetime.now(UTC))
     _git("tag", "--annotate", tag, full, "--message", f"promote {full[:12]} to {environment}")
     if push:

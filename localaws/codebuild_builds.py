@@ -219,4 +219,5 @@ def site_of(url: str, state_dir: Path) -> Site:
     """Where the builds of a laptop work; what an earlier one left there is removed."""
     folder = state_dir.resolve() / "codebuild"
     shutil.rmtree(folder / "builds", ignore_errors=True)
-    return Site(url, folder / "builds", folder / "caches")
+    packages = state_dir.resolve() / "build"
+    return Site(url, folder / "builds", folder / "caches", packages)

@@ -4,7 +4,7 @@ Everything goes through the service role's clients, so IAM decides each object a
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,11 @@ from botocore.exceptions import ClientError
 from localaws import codebuild_artifacts as artifacts
 from localaws.codebuild_artifacts import NothingMatched
 from localaws.codebuild_buildspec import Buildspec, Output
+from localaws.codebuild_caches import Caches
 from localaws.codebuild_log import courier_of
 from localaws.codebuild_model import Build, S3Object, Stored
 from localaws.job_transfer import JobFailed, S3Uri
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-SHARED_CACHES = (".venv", ".tools")
-"""Cached folders that stand in the checkout already; building them again takes minutes."""
 _PIECE_BYTES = 1 << 20
 
 
@@ -99,33 +97,11 @@ class Folder:
             for piece in body.iter_chunks(_PIECE_BYTES):
                 file.write(piece)
 
-    def link_caches(self, buildspec: Buildspec, kept: Path) -> dict[str, str]:
-        """Link the cached folders (LOCAL_CUSTOM_CACHE); the variables that go with them."""
+    def provide_caches(self, buildspec: Buildspec, kept: Path) -> dict[str, str]:
+        """The cached folders (LOCAL_CUSTOM_CACHE); the variables that go with them."""
         if self.build.settings.get("cache", {}).get("type") != "LOCAL":
             return {}
-        paths = []
-        for given in buildspec.cache_paths:
-            name = given.split("*")[0].rstrip("/").removeprefix("./")
-            link = self._cached_place(name)
-            if link is None or link.exists():
-                continue
-            target = CHECKOUT / name
-            if name not in SHARED_CACHES or not target.is_dir():
-                target = kept / name.strip("/").replace("/", "-").replace("~", "home")
-                target.mkdir(parents=True, exist_ok=True)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(target, target_is_directory=True)
-            paths += list(_linked_packages(target, self.source))
-        return {"PYTHONPATH": ":".join(paths)} if paths else {}
-
-    def _cached_place(self, name: str) -> Path | None:
-        """Where a cached folder is in the build; None for one outside of it."""
-        for prefix in ("/root/", "~/", "$HOME/"):
-            if name.startswith(prefix):
-                return self.home / name.removeprefix(prefix)
-        if not name or name.startswith("/") or ".." in Path(name).parts:
-            return None
-        return self.source / name
+        return Caches(self.source, self.home, kept).provide(buildspec.cache_paths)
 
     def upload(self, outputs: Mapping[str, Output], places: Mapping[str, S3Object]) -> list[Stored]:
         """Pack and send each artifact; raises NothingMatched, ClientError."""
@@ -172,19 +148,6 @@ class _sourced:
             raise SourceFailed(
                 f"{error} for primary source and source version {self._place.arn}"
             ) from error
-
-
-def _linked_packages(cached: Path, source: Path) -> Iterator[str]:
-    """Folders of the source that an environment in the cache reads from the checkout instead.
-
-    An environment into which the checkout is installed editably would run the checkout's code in
-    place of the commit's that is built.
-    """
-    for listing in sorted(cached.glob("lib/python*/site-packages/*.pth")):
-        for line in listing.read_text().splitlines():
-            path = Path(line.strip())
-            if path.is_absolute() and (path == CHECKOUT or CHECKOUT in path.parents):
-                yield str(source / path.relative_to(CHECKOUT))
 
 
 __all__ = ["Folder", "NothingMatched", "SourceFailed"]

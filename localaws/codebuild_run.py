@@ -59,6 +59,8 @@ class Site:
     """Of the laptop's AWS, for the commands."""
     folder: Path
     caches: Path
+    packages: Path
+    """Where layers are built and stay: a function uses its layers in place, after the build."""
 
 
 class PhaseFailed(Exception):
@@ -179,7 +181,7 @@ class Run:
         self._buildspec = self._read_buildspec()
         own = codebuild_variables.own(self._build, self._buildspec)
         self._log.secrets += own.secrets
-        caches = self._folder.link_caches(self._buildspec, self._caches())
+        caches = self._folder.provide_caches(self._buildspec, self._caches())
         self._shell = self._open_shell(own, caches)
 
     def _caches(self) -> Path:
@@ -198,7 +200,10 @@ class Run:
 
     def _open_shell(self, own: Variables, caches: dict[str, str]) -> Shell:
         environment = codebuild_variables.platform(self._build, self._site.url, self._folder.home)
-        environment |= {"CODEBUILD_SRC_DIR": str(self._folder.source)}
+        environment |= {
+            "CODEBUILD_SRC_DIR": str(self._folder.source),
+            "SIGNALBOX_BUILD_DIR": str(self._site.packages),
+        }
         for name, folder in self._folder.others.items():
             environment[f"CODEBUILD_SRC_DIR_{name}"] = str(folder)
         keys = codebuild_variables.credentials(self._build)
@@ -277,8 +282,9 @@ class Run:
         ends = (Status.STOPPED, Status.TIMED_OUT, Status.FAILED)
         self._log.close()
         build.phases.append(Phase("COMPLETED"))
-        build.ended = clock.now()
         build.status = next((end for end in ends if end in statuses), Status.SUCCEEDED)
+        # Last of all: who sees the end must see how it came.
+        build.ended = clock.now()
         codebuild_events.state_changed(build)
         build.finished.set()
 

@@ -193,7 +193,7 @@ def _session(
     tags: Mapping[str, str] | None = None,
 ) -> Principal:
     account = _account_of(role.arn)
-    role_tags = {tag["Key"]: tag["Value"] for tag in (role.tags or {}).values()}
+    role_tags = {tag["Key"]: tag["Value"] for tag in role.tags or []}
     return Principal(
         kind="session",
         arn=f"arn:aws:sts::{account}:assumed-role/{role.name}/{session_name}",

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localaws import (
+    iam_requests_delivery,
     iam_requests_endpoints,
     iam_requests_messages,
     iam_requests_s3,
     iam_tables,
     moto_seams_iam,
     moto_seams_queues,
-    stack_names,
 )
 from localaws.iam_requirement import Place, Requirement, fill, reach, tag_context, tags_of
 from localaws.wire import WireRequest
@@ -165,28 +165,9 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
     return [group, group.replace(":model-package-group/", ":model-package/") + "/*"]
 
 
-def _cloudformation(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """Everything is decided on the stack, also what is done to its change sets."""
-    if operation in ("ListStacks", "ListExports", "ListImports", "ValidateTemplate"):
-        return []
-    name = str(parameters.get("StackName", ""))
-    change_set = str(parameters.get("ChangeSetName", ""))
-    asked = name or change_set
-    return [stack_names.stack_arn(place, asked)] if asked else []
-
-
-def _codebuild(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    """Builds are decided on their project; an id is `project:uuid`, maybe within an ARN."""
-    given = [str(each) for each in parameters.get("ids") or parameters.get("names") or ()]
-    if operation in ("StopBuild", "RetryBuild"):
-        given = [str(parameters.get("id", ""))]
-    names = (each.rpartition("/")[2].partition(":")[0] for each in given)
-    return [place.arn("codebuild", f"project/{name}") for name in dict.fromkeys(names)]
-
-
 _SPECIAL: Mapping[str, Special] = {
-    "cloudformation": _cloudformation,
-    "codebuild": _codebuild,
+    "cloudformation": iam_requests_delivery.cloudformation,
+    "codebuild": iam_requests_delivery.codebuild,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,

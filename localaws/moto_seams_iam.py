@@ -26,7 +26,7 @@ class StoredRole(Protocol):
     policies: dict[str, str]
     managed_policies: dict[str, Any]
     permissions_boundary_arn: str | None
-    tags: dict[str, dict[str, str]]
+    tags: list[dict[str, str]]
     max_session_duration: str | None
 
 

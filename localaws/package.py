@@ -1,7 +1,8 @@
 """Packages a template for the laptop's AWS, where `sam build` and `sam package` would need network.
 
     python -m localaws.package --template-file template.yaml --s3-bucket BUCKET \\
-        [--s3-prefix PREFIX] [--kms-key-id KEY] --output-template-file .aws-sam/packaged.yaml
+        [--s3-prefix PREFIX] [--kms-key-id KEY] [--region R] \\
+        --output-template-file .aws-sam/packaged.yaml
 
 Builds layers, uploads code, layers and state machines that are not in the bucket yet, and writes
 the template with their addresses in S3, as `sam package` does. Credentials and the address of the
@@ -45,6 +46,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--s3-bucket", required=True)
     parser.add_argument("--s3-prefix", default="")
     parser.add_argument("--kms-key-id", default="")
+    parser.add_argument("--region", help="of the bucket; else what the environment says")
     parser.add_argument("--output-template-file", type=Path, required=True)
     built = Path(os.environ.get(BUILD_FOLDER, ".signalbox/build"))
     parser.add_argument("--build-dir", type=Path, default=built)
@@ -60,7 +62,7 @@ def _packaged(options: argparse.Namespace) -> str:
         build_dir=options.build_dir,
         prefix=prefix,
     )
-    s3 = boto3.client("s3")
+    s3 = boto3.client("s3", region_name=options.region)
     key = options.kms_key_id
     encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
     sent = [_upload(s3, options.s3_bucket, artifact, encrypted) for artifact in made.artifacts]

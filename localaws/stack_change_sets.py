@@ -12,7 +12,8 @@ from typing import Any
 
 from localaws import stack_templates
 from localaws import stack_views as views
-from localaws.stack_api import Call, Operation, refuse_unsupported, refuse_update, wanted_of
+from localaws.stack_api import refuse_update
+from localaws.stack_call import Call, Operation, refuse_unsupported, wanted_of
 from localaws.stack_model import ChangeSet, Stack, Status
 from localaws.stack_proposals import differences
 from localaws.stack_runs import enter

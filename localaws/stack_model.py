@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from localaws import clock
+from localaws.deployer.rollback import Stuck
 from localaws.deployer.state import StackState
 from localaws.deployer.template import Surroundings
 from localaws.iam_requirement import Place
@@ -116,6 +117,8 @@ class Stack:
     role_arn: str = ""
     """The role of the last operation; the next one takes it unless it names another."""
     protected: bool = False
+    stuck: tuple[Stuck, ...] = ()
+    """What a failed roll-back left changed, for ContinueUpdateRollback."""
     imports: frozenset[str] = frozenset()
     events: list[StackEvent] = field(default_factory=list)
     resources: dict[str, StackEvent] = field(default_factory=dict)

@@ -15,8 +15,11 @@ from localaws.deployer.blueprint import Blueprint, ResourceEvent, draw_source
 from localaws.deployer.errors import DeploymentFailed, TemplateInvalid
 from localaws.deployer.execution import Execution
 from localaws.deployer.intrinsics import imports
+from localaws.deployer.plan import Change
 from localaws.deployer.removal import delete_members
 from localaws.deployer.resources.base import Clients, Site
+from localaws.deployer.resources.catalogue import CATALOGUE
+from localaws.deployer.rollback import roll_back
 from localaws.deployer.state import StackState
 from localaws.errors import AccessDeniedByLocalAws
 from localaws.iam_identity import Principal
@@ -56,11 +59,28 @@ class Runs:
         exports = self.store.exports(stack.place, without=stack)
         source = parsed(wanted.template)
         try:
-            return draw_source(
+            drawn = draw_source(
                 source, wanted.parameters, stack.surroundings(exports), cache=self.cache, apart=True
             )
         except TemplateInvalid as error:
             raise refused(error) from error
+        self._refuse_taken_names(stack, drawn)
+        return drawn
+
+    def _refuse_taken_names(self, stack: Stack, drawn: Blueprint) -> None:
+        """Raise AwsError for a resource that another stack has: two would delete one."""
+        owners = {
+            (member.type_name, member.properties.get(_name_of(member.type_name))): other.id
+            for other in self.store.all(stack.place)
+            if other.id != stack.id
+            for member in other.state.members.values()
+        }
+        for logical_id in drawn.order:
+            kind = drawn.kind(logical_id)
+            name = drawn.properties(logical_id, drawn.scope).get(kind.name_property)
+            owner = owners.get((kind.name, name)) if isinstance(name, str) else None
+            if owner:
+                raise invalid(f"{logical_id} ({kind.name}): {name} already exists in stack {owner}")
 
     def acting(self, stack: Stack, role_arn: str, caller: Principal) -> Clients:
         """Clients by service name for what is done to a stack; raises AwsError.
@@ -105,6 +125,29 @@ class Runs:
             enter(stack, Status.DELETE_IN_PROGRESS, "User Initiated", token)
         site = Site(acting, stack.surroundings({}), stack.wanted.tags)
         self._start(stack, lambda: self._delete(stack, site, kept, token))
+
+    def continue_rollback(self, stack: Stack, acting: Clients, *, skipped: frozenset[str]) -> None:
+        """Begin to take back what a roll-back could not; returns at once."""
+        with stack.turn:
+            refuse_while_moving(stack)
+            enter(stack, Status.UPDATE_ROLLBACK_IN_PROGRESS, "User Initiated")
+        site = Site(acting, stack.surroundings({}), stack.wanted.tags)
+        self._start(stack, lambda: self._continue(stack, site, skipped))
+
+    def _continue(self, stack: Stack, site: Site, skipped: frozenset[str]) -> None:
+        report = _reporter(stack, stack.wanted)
+
+        def tell(change: Change, status: str, error: BaseException | None) -> None:
+            reason = str(error) if error else ""
+            about = (change.logical_id, change.type_name, change.action.value, status)
+            report(ResourceEvent(*about, change.physical_id, reason))
+
+        items = [left.item for left in stack.stuck if left.item.change.logical_id not in skipped]
+        stuck = roll_back(site, items, tell)
+        with stack.turn:
+            stack.stuck = stuck
+        status = Status.UPDATE_ROLLBACK_FAILED if stuck else Status.UPDATE_ROLLBACK_COMPLETE
+        self._end(stack, status, "; ".join(map(str, stuck)))
 
     def _start(self, stack: Stack, work: Callable[[], None]) -> None:
         def run() -> None:
@@ -153,6 +196,7 @@ class Runs:
         with stack.turn:
             before = stack.state
             stack.state = StackState(failure.remains, before.outputs, before.exports)
+            stack.stuck = failure.stuck
             if creating:
                 stack.wanted = wanted
         if creating and wanted.on_failure == "DELETE" and not failure.left_behind:
@@ -189,6 +233,10 @@ class Runs:
                     proposal.execution_status = "EXECUTE_COMPLETE" if good else "EXECUTE_FAILED"
         self.store.written(stack)
         enter(stack, status, reason, token)
+
+
+def _name_of(type_name: str) -> str:
+    return CATALOGUE[type_name].name_property
 
 
 def imports_of(blueprint: Blueprint) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """CloudFormation of the laptop: its API over the deployer that `signalbox up` uses.
 
-    stack_api, stack_change_sets   the operations
+    stack_api, stack_reading, stack_change_sets   the operations, each of a stack_call
     stack_proposals                what a request would change
     stack_runs                     deploying, rolling back and deleting in the background
     stack_store, stack_model       the stacks
@@ -19,20 +19,31 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from localaws import stack_api, stack_change_sets, stack_names, wire, wire_query
+from localaws import (
+    stack_api,
+    stack_change_sets,
+    stack_names,
+    stack_reading,
+    wire,
+    wire_query,
+)
 from localaws.clients import FROM_SERVICE
 from localaws.context import Context
 from localaws.errors import UnsupportedByLocalAws
 from localaws.iam_identity import calling_principal
 from localaws.iam_requirement import Place
 from localaws.sagemaker_api import mount
-from localaws.stack_api import Call
+from localaws.stack_call import Call
 from localaws.stack_runs import Runs
 from localaws.stack_store import StackStore
 from localaws.stack_templates import invalid
 from localaws.wire import WireRequest
 
-_OPERATIONS = {**stack_api.OPERATIONS, **stack_change_sets.OPERATIONS}
+_OPERATIONS = {
+    **stack_api.OPERATIONS,
+    **stack_reading.OPERATIONS,
+    **stack_change_sets.OPERATIONS,
+}
 _running: Runs | None = None
 
 

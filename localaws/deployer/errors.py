@@ -49,13 +49,15 @@ class DeploymentFailed(DeploymentError):
         logical_id: str,
         type_name: str,
         cause: BaseException,
-        left_behind: tuple[str, ...],
+        stuck: tuple[Any, ...],
         remains: Mapping[str, Any] | None = None,
     ) -> None:
         self.logical_id = logical_id
         self.type_name = type_name
         self.cause = cause
-        self.left_behind = left_behind
+        self.stuck = stuck
+        """What could not be taken back (localaws.deployer.rollback.Stuck)."""
+        self.left_behind = left_behind = tuple(str(item) for item in stuck)
         self.remains: Mapping[str, Any] = remains or {}
         """The members (localaws.deployer.state) that there are afterwards."""
         left = f"; could not take back: {', '.join(left_behind)}" if left_behind else ""

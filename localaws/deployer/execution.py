@@ -28,21 +28,13 @@ from localaws.deployer.plan import (
     known_scope,
     name_problems,
 )
-from localaws.deployer.removal import GONE, delete_member
+from localaws.deployer.removal import delete_member
 from localaws.deployer.resources.base import HalfMade, Made, Site
 from localaws.deployer.resources.catalogue import CATALOGUE
+from localaws.deployer.rollback import Done, Stuck, refusal_of, roll_back
 from localaws.deployer.state import Member, StackState
 
 _WORKERS = 4
-
-
-@dataclass(frozen=True)
-class Done:
-    """One resource after its turn; `replaced` is the old one that awaits its deletion."""
-
-    change: Change
-    member: Member
-    before: Member | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ class Execution:
         rolls_back: bool = True,
     ) -> None:
         self._rolls_back = rolls_back
-        self._stuck: dict[str, Member] = {}
+        self._failures: dict[str, BaseException] = {}
         self._blueprint = blueprint
         self._state = state
         self._site = site
@@ -92,15 +84,24 @@ class Execution:
 
     def _failed(self, logical_id: str, cause: BaseException) -> DeploymentFailed:
         """What to raise, once everything is taken back (unless nothing shall be)."""
-        members, left = dict(self._state.members), list[str]()
+        members, stuck = dict(self._state.members), tuple[Stuck, ...]()
         if self._rolls_back:
-            self._tell_stack("rolling back", logical_id)
-            left = [*self._restore(logical_id, cause), *self._roll_back()]
-            members = self._stuck | members
+            self._tell_stack("rolling back", ", ".join(sorted(self._failures)))
+            halves = [half for name in self._failures for half in self._half_changed(name)]
+            stuck = roll_back(self._site, [*halves, *reversed(self._done)], self._tell)
+            members = {item.item.change.logical_id: item.item.member for item in stuck} | members
         else:
             members |= {item.change.logical_id: item.member for item in self._done}
         kind = self._blueprint.kind(logical_id)
-        return DeploymentFailed(logical_id, kind.name, cause, tuple(left), members)
+        return DeploymentFailed(logical_id, kind.name, cause, stuck, members)
+
+    def _half_changed(self, logical_id: str) -> list[Done]:
+        """A resource whose change failed, as one to change back: part of it may be changed."""
+        begun = self._begun.get(logical_id)
+        if begun is None or begun.before is None or begun.change.action is not Action.UPDATE:
+            return []
+        half = replace(begun.before, properties=begun.properties)
+        return [Done(begun.change, half, begun.before, refusal_of(self._failures[logical_id]))]
 
     def _make_all(self) -> tuple[str, BaseException] | None:
         """Every resource in order; the first failure, when there is one."""
@@ -117,7 +118,8 @@ class Execution:
                     break
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    failure = self._finish(future, running.pop(future), sorter) or failure
+                    found = self._finish(future, running.pop(future), sorter)
+                    failure = failure or found
         return failure
 
     def _finish(
@@ -133,6 +135,7 @@ class Execution:
             self._done.append(Done(change, self._member(name, error.made, {})))
             error = error.cause
         begun = self._begun.get(name)
+        self._failures[name] = error
         unknown = Change(name, self._blueprint.kind(name).name, Action.CREATE)
         self._tell(begun.change if begun else unknown, "failed", error)
         return name, error
@@ -172,50 +175,6 @@ class Execution:
             needs=tuple(sorted(self._blueprint.needs[logical_id])),
             deletion_policy=self._blueprint.policy(logical_id, "DeletionPolicy"),
         )
-
-    def _restore(self, logical_id: str, cause: BaseException) -> list[str]:
-        """Put back what the failed update itself may have changed; what could not be put back.
-
-        parity: the refusal that ended the update, met again, says that nothing was changed after
-        it; AWS would call the roll-back failed.
-        """
-        begun = self._begun.get(logical_id)
-        if begun is None or begun.before is None or begun.change.action is not Action.UPDATE:
-            return []
-        half = replace(begun.before, properties=begun.properties)
-        error = self._undo(Done(begun.change, half, begun.before))
-        if error is None or _code(error) in (_code(cause), *GONE):
-            self._tell(begun.change, "rolled back")
-            return []
-        self._tell(begun.change, "left behind", error)
-        return [f"{logical_id} ({error})"]
-
-    def _roll_back(self) -> list[str]:
-        """Take back what was done, last first; what could not be taken back."""
-        left = []
-        for item in reversed(self._done):
-            if item.change.action is Action.CREATE and item.member.deletion_policy == "Retain":
-                self._tell(replace(item.change, action=Action.RETAIN), "done")
-                continue
-            error = self._undo(item)
-            if item.change.action is not Action.KEEP:
-                self._tell(item.change, "rolled back" if error is None else "left behind", error)
-            if error is not None:
-                left.append(f"{item.change.logical_id} ({error})")
-                self._stuck[item.change.logical_id] = item.member
-        return left
-
-    def _undo(self, item: Done) -> BaseException | None:
-        kind = CATALOGUE[item.change.type_name]
-        now = item.member.existing(item.change.logical_id)
-        try:
-            if item.change.action in (Action.CREATE, Action.REPLACE):
-                delete_member(self._site, item.change.logical_id, item.member)
-            elif item.change.action is Action.UPDATE and kind.update and item.before:
-                kind.update(self._site, now, item.before.properties)
-        except Exception as error:  # noqa: BLE001 - a roll-back goes on and reports what is left
-            return error
-        return None
 
     def _clean_up(self, kept: frozenset[str]) -> list[Change]:
         """Delete replaced resources and those no longer wanted; a failure is told, not raised."""
@@ -261,11 +220,6 @@ class Execution:
                 reason,
             )
         )
-
-
-def _code(error: BaseException) -> str:
-    """The code of a refusal by AWS, "" of anything else."""
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
 
 
 def _superseded(item: Done) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from localaws.deployer.blueprint import Blueprint, pending_names
 from localaws.deployer.errors import Problem, TemplateInvalid
-from localaws.deployer.intrinsics import Pending, Scope, escaped
+from localaws.deployer.intrinsics import Pending, Scope, escaped, is_pending
 from localaws.deployer.resources.base import Made, ResourceType
 from localaws.deployer.state import Member, StackState
 from localaws.deployer.template import with_values
@@ -59,7 +59,9 @@ def draw_plan(blueprint: Blueprint, state: StackState) -> Plan:
         change = decide(logical_id, blueprint.kind(logical_id), member, properties)
         if member and change.action in (Action.KEEP, Action.UPDATE):
             known[logical_id] = Made(member.physical_id, member.attributes)
-        problems.extend(name_problems(change, blueprint.kind(logical_id), member, properties))
+        kind = blueprint.kind(logical_id)
+        problems.extend(name_problems(change, kind, member, properties))
+        problems.extend(_taken_name(change, kind, state, properties))
         changes.append(change)
     if problems:
         raise TemplateInvalid(tuple(problems))
@@ -98,6 +100,26 @@ def name_problems(
     )
     pointer = f"/Resources/{escaped(change.logical_id)}/Properties/{name}"
     return [Problem(pointer, message, change.logical_id, kind.name)]
+
+
+def _taken_name(
+    change: Change, kind: ResourceType, state: StackState, properties: Mapping[str, Any]
+) -> list[Problem]:
+    """A new resource with the name of another one of the stack; refused as on AWS.
+
+    Several services take the creation of what exists for granted: the clean-up would then delete
+    the resource, and what it holds, under its old logical id.
+    """
+    name = properties.get(kind.name_property) if kind.name_property else None
+    if change.action not in (Action.CREATE, Action.REPLACE) or name is None or is_pending(name):
+        return []
+    for logical_id, member in state.members.items():
+        same_type = member.type_name == kind.name and logical_id != change.logical_id
+        if same_type and member.properties.get(kind.name_property) == name:
+            pointer = f"/Resources/{escaped(change.logical_id)}/Properties/{kind.name_property}"
+            message = f"{name} already exists in the stack, as {logical_id}; another name is needed"
+            return [Problem(pointer, message, change.logical_id, kind.name)]
+    return []
 
 
 def deletions(state: StackState, kept: frozenset[str]) -> tuple[Change, ...]:

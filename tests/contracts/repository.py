@@ -6,6 +6,7 @@ serverless types, and each state machine's file stands in it as text.
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ PACKAGED = {"Bucket": "packages", "Key": "package.zip"}
 @functools.cache
 def committed_files() -> tuple[Path, ...]:
     """Files under version control, new ones that are not ignored included; relative to the root."""
+    if not (ROOT / ".git").exists():
+        return files_of_an_archive()
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -34,6 +37,21 @@ def committed_files() -> tuple[Path, ...]:
     )
     names = sorted(set(listed.stdout.split("\0")) - {""})
     return tuple(Path(name) for name in names if (ROOT / name).is_file())
+
+
+_MADE_HERE = {".venv", ".tools", ".signalbox", ".aws-sam", "node_modules", "demo-data"} | {
+    "__pycache__",
+    ".git",
+}
+
+
+def files_of_an_archive() -> tuple[Path, ...]:
+    """Without version control, as in a build of the delivery pipeline: all but what make makes."""
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [n for n in folders if n not in _MADE_HERE and not n.endswith("cache")]
+        found += [(Path(folder) / n).relative_to(ROOT) for n in names if n not in _MADE_HERE]
+    return tuple(sorted(found))
 
 
 def python_files(*folders: str) -> list[Path]:

@@ -152,8 +152,8 @@ class PipelineBench:
         return str(put["VersionId"])
 
     def declare(self, *stages: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """A declaration whose first stage is the S3 source."""
-        return {
+        """A declaration whose first stage is the S3 source; None takes something out."""
+        declared = {
             "name": self.name,
             "roleArn": self.role,
             "pipelineType": "V2",
@@ -162,6 +162,7 @@ class PipelineBench:
             "stages": [stage("Source", self.source(namespace="Source")), *stages],
             **more,
         }
+        return {name: value for name, value in declared.items() if value is not None}
 
     def create(self, *stages: dict[str, Any], **more: Any) -> None:
         """Upload a source and make the pipeline."""

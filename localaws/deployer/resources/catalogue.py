@@ -19,8 +19,8 @@ from localaws.deployer.resources import (
 from localaws.deployer.resources.base import ResourceType
 
 _MODULES = (
-    *(builds, events, functions, iam, identity_providers, kms, logs, messages, pipeline),
-    *(queues, s3, schedules, settings, states),
+    *(builds, events, functions, iam, identity_providers, kms, logs, messages),
+    *(pipeline, queues, s3, schedules, settings, states),
 )
 
 CATALOGUE: dict[str, ResourceType] = {

@@ -6,6 +6,7 @@ from localaws.deployer.resources.base import (
     Properties,
     ResourceType,
     Site,
+    changed,
     generated_name,
     picked,
     tags,
@@ -51,8 +52,12 @@ def _create_secret(site: Site, logical_id: str, properties: Properties) -> Made:
 
 
 def _update_secret(site: Site, existing: Existing, new: Properties) -> Made:
+    # The value is written only when the template changes it: someone may have put another since.
+    names = ["Description", "KmsKeyId"]
+    if changed(existing, new, "SecretString"):
+        names.append("SecretString")
     site.client("secretsmanager").update_secret(
-        SecretId=existing.physical_id, **picked(new, "Description", "KmsKeyId", "SecretString")
+        SecretId=existing.physical_id, **picked(new, *names)
     )
     return existing.made()
 

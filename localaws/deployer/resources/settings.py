@@ -6,6 +6,8 @@ from localaws.deployer.resources.base import (
     Properties,
     ResourceType,
     Site,
+    changed,
+    dropped_tags,
     generated_name,
     picked,
     tags,
@@ -80,6 +82,16 @@ def _create_group(site: Site, _logical_id: str, properties: Properties) -> Made:
     return Made(arn, {"ModelPackageGroupArn": arn})
 
 
+def _update_group(site: Site, existing: Existing, new: Properties) -> Made:
+    sagemaker, arn = site.client("sagemaker"), existing.physical_id
+    gone = dropped_tags(existing, new)
+    if gone:
+        sagemaker.delete_tags(ResourceArn=arn, TagKeys=gone)
+    if changed(existing, new, "Tags") and new.get("Tags"):
+        sagemaker.add_tags(ResourceArn=arn, Tags=tags(site, new))
+    return existing.made()
+
+
 def _delete_group(site: Site, existing: Existing) -> None:
     site.client("sagemaker").delete_model_package_group(
         ModelPackageGroupName=existing.properties["ModelPackageGroupName"]
@@ -140,6 +152,8 @@ TYPES = (
         _GROUP,
         _create_group,
         _delete_group,
+        _update_group,
+        frozenset({"ModelPackageGroupName", "ModelPackageGroupDescription"}),
         name_property="ModelPackageGroupName",
     ),
 )
