@@ -38,9 +38,9 @@ def walk_every_path(served: Laptop) -> None:
         sample = export("diabetes", Path(name))
         options = standing_data(served, sample.source, sample.inference)
         _release_on_arrival(served, sample.source, sample.inference)
-    for mode in ("batch", "endpoint"):
-        _succeeds(served, {**options, "inference": {**options["inference"], "mode": mode}})
+    _succeeds(served, _in_mode("batch", options))
     _by_schedule(served)
+    _succeeds(served, _in_mode("endpoint", options))
     exercise_rollouts.walk(served, diabetes_files(), options)
     exercise_mishaps.walk(served, diabetes_files(), options)
     exercise_doors.walk(served)
@@ -66,6 +66,10 @@ def standing_data(served: Laptop, source: Path, inference: Path) -> dict[str, An
         "inference": {"source": "datasets/exercise/inference"},
         "approvals": _AUTOMATIC,
     }
+
+
+def _in_mode(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {**options, "inference": {**options["inference"], "mode": mode}}
 
 
 def _succeeds(served: Laptop, options: Mapping[str, Any]) -> None:
