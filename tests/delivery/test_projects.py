@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import re
 import subprocess
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from moto import mock_aws
 from delivery import projects, settings
 from delivery.toml_reading import SettingsError
 from localaws.deployer import template as templates
+from localaws.deployer.resources.catalogue import CATALOGUE
 from signalbox.naming import WORKLOAD_NAME_PATTERN
 from tests.contracts import repository
 
@@ -233,3 +236,19 @@ def test_an_approval_that_cannot_be_read_fails_the_build(tmp_path: Path) -> None
 
 def _listed(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
+
+
+@pytest.mark.parametrize("name", ["project", "product", "network"])
+def test_what_the_laptop_does_not_deploy_is_refused_by_name_and_listed(name: str) -> None:
+    file = f"delivery/{name}.yaml"
+    document = templates.read(ROOT / file)
+    missing = {r["Type"] for r in document["Resources"].values()} - set(CATALOGUE)
+    table = (
+        (ROOT / "docs" / "parity.md").read_text().partition("that the laptop does not deploy")[2]
+    )
+    (row,) = [line for line in table.splitlines() if line.startswith(f"| `{file}`")]
+
+    listed = re.findall(r"`(AWS::[\w:*]+)`", row)
+
+    assert missing
+    assert {t for t in missing if not any(fnmatch(t, pattern) for pattern in listed)} == set()
