@@ -1,11 +1,13 @@
 """What a build prints, sent to CloudWatch Logs with the service role, as on AWS."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from localaws import clients, clock
 from localaws.codebuild_model import CODEBUILD, Build, project_arn
+from localaws.errors import LocalAwsError
 from localaws.job_logs import LogStream, Recorder
 from localaws.job_transfer import Courier
 
@@ -40,6 +42,11 @@ def courier_of(build: Build) -> BuildCourier:
 class BuildStream(LogStream):
     """The stream of a build; a role that may not make it fails the build."""
 
+    def __init__(self, courier: Courier, group: str, name: str) -> None:
+        super().__init__(courier, group, name)
+        self._early: list[dict[str, Any]] = []
+        """What was said before there was a stream."""
+
     def open(self) -> None:
         """Make the stream, and its group if there is none; raises ClientError."""
         place = {"logGroupName": self.group, "logStreamName": self.name}
@@ -51,6 +58,17 @@ class BuildStream(LogStream):
             self._logs.create_log_group(logGroupName=self.group)
             self._logs.create_log_stream(**place)
         self._state = "open"
+        self.write(self._early)
+
+    def write(self, events: list[dict[str, Any]]) -> None:
+        """Append events; lost when the role is gone, while the build goes on."""
+        if self._state == "new":
+            self._early += events
+            return
+        try:
+            super().write(events)
+        except LocalAwsError:
+            self.silence()
 
     def silence(self) -> None:
         """Write nothing from now on."""

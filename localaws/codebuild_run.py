@@ -97,9 +97,15 @@ class Run:
         except Interrupted as error:
             if error.reason == "closing":
                 return
+        except Exception as error:  # noqa: BLE001 - the edge of a thread: the build must end
+            self._defect(self._build.phases[-1], error)
         finally:
             self._leave()
         self._finish()
+
+    def _defect(self, phase: Phase, error: Exception) -> None:
+        _log.exception("build %s failed in %s", self._build.id, phase.kind)
+        self._end(phase, Status.FAILED, "CLIENT_ERROR", f"{type(error).__name__}: {error}")
 
     def _go_through(self) -> None:
         if not self._phase("PROVISIONING", self._provision):
@@ -128,8 +134,7 @@ class Run:
             self._interrupted(phase, error.reason)
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a thread: the build must not hang
-            _log.exception("build %s failed in %s", self._build.id, kind)
-            self._end(phase, Status.FAILED, "CLIENT_ERROR", f"{type(error).__name__}: {error}")
+            self._defect(phase, error)
         else:
             self._end(phase, Status.SUCCEEDED)
         if phase.status is not Status.SUCCEEDED and self._shell is not None:
@@ -207,6 +212,7 @@ class Run:
         for name, folder in self._folder.others.items():
             environment[f"CODEBUILD_SRC_DIR_{name}"] = str(folder)
         keys = codebuild_variables.credentials(self._build)
+        self._log.secrets += (keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_SESSION_TOKEN"])
         return Shell(
             self._buildspec.shell,
             self._folder.source,

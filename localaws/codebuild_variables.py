@@ -27,7 +27,13 @@ _KEPT = (
     "NODE_EXTRA_CA_CERTS",
 )
 _KEPT_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_SETTINGS = (("NPM_CONFIG_USERCONFIG", ".npmrc"), ("PIP_CONFIG_FILE", ".config/pip/pip.conf"))
+_SETTINGS = (
+    ("NPM_CONFIG_USERCONFIG", ".npmrc"),
+    ("NPM_CONFIG_CACHE", ".npm"),
+    ("PIP_CONFIG_FILE", ".config/pip/pip.conf"),
+    ("PIP_CACHE_DIR", ".cache/pip"),
+    ("UV_CACHE_DIR", ".cache/uv"),
+)
 """What this machine needs to reach its package registries; nothing else of the server's."""
 
 
@@ -165,7 +171,7 @@ def platform(build: Build, url: str, home: Path) -> dict[str, str]:
 
 def _of_the_machine() -> Iterator[tuple[str, str]]:
     for variable, file in _SETTINGS:
-        if (Path.home() / file).is_file():
+        if (Path.home() / file).exists():
             yield variable, str(Path.home() / file)
     for name, value in os.environ.items():
         if name in _KEPT or name.upper().startswith(_KEPT_PREFIXES):

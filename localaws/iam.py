@@ -16,6 +16,7 @@ from localaws import (
     iam_stored_policies,
     iam_sts,
     moto_seams_iam,
+    moto_seams_oidc,
 )
 from localaws.accounts import ACCOUNTS, DEVELOPER
 from localaws.context import Context
@@ -40,6 +41,7 @@ def install(context: Context) -> None:
     """Start with a developer in each account, who may do everything there, and nobody else."""
     iam_identity.reset()
     iam_stored.forget()
+    moto_seams_oidc.install()
     RECORDER.clear()
     for account in ACCOUNTS:
         moto_seams_iam.create_user(account.id, DEVELOPER, account.user_id, EVERYTHING)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localaws import (
-    iam_requests_delivery,
+    iam_requests_builds,
     iam_requests_endpoints,
     iam_requests_messages,
     iam_requests_s3,
+    iam_requests_stacks,
     iam_tables,
     moto_seams_iam,
     moto_seams_queues,
@@ -166,8 +167,8 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
 
 
 _SPECIAL: Mapping[str, Special] = {
-    "cloudformation": iam_requests_delivery.cloudformation,
-    "codebuild": iam_requests_delivery.codebuild,
+    "cloudformation": iam_requests_stacks.resources,
+    "codebuild": iam_requests_builds.resources,
     "sagemaker": _sagemaker,
     "lambda": _lambda,
     "sqs": iam_requests_messages.sqs,
@@ -187,15 +188,11 @@ def _own_keys(action: str, request: WireRequest) -> dict[str, tuple[str, ...]]:
     """Condition keys of one service that its callers' policies may ask for."""
     names = _CONDITION_KEYS.get(action, {})
     found = {key: tuple(reach(request.parameters, path)) for key, path in names.items()}
-    return {key: values for key, values in found.items() if values}
+    return {key: iam_requests_stacks.named(key, values) for key, values in found.items() if values}
 
 
-_STACK_KEYS = {
-    "cloudformation:rolearn": "RoleARN",
-    "cloudformation:changesetname": "ChangeSetName",
-    "cloudformation:templateurl": "TemplateURL",
-}
 _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
+    **iam_requests_stacks.CONDITION_KEYS,
     "sns:Subscribe": {"sns:protocol": "Protocol", "sns:endpoint": "Endpoint"},
     "events:PutTargets": {"events:targetarn": "Targets.Arn"},
     "events:PutEvents": {
@@ -215,13 +212,6 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
     "sagemaker:UpdateModelPackage": {
         "sagemaker:modelapprovalstatus": "ModelApprovalStatus",
     },
-    "cloudformation:CreateStack": _STACK_KEYS,
-    "cloudformation:UpdateStack": _STACK_KEYS,
-    "cloudformation:DeleteStack": _STACK_KEYS,
-    "cloudformation:CreateChangeSet": _STACK_KEYS,
-    "cloudformation:DescribeChangeSet": _STACK_KEYS,
-    "cloudformation:ExecuteChangeSet": _STACK_KEYS,
-    "cloudformation:DeleteChangeSet": _STACK_KEYS,
     "cloudwatch:PutMetricData": {"cloudwatch:namespace": "Namespace"},
     "application-autoscaling:RegisterScalableTarget": {
         "application-autoscaling:service-namespace": "ServiceNamespace"

@@ -53,6 +53,8 @@ class Status(StrEnum):
             Status.CREATE_COMPLETE,
             Status.UPDATE_COMPLETE,
             Status.UPDATE_ROLLBACK_COMPLETE,
+            Status.CREATE_FAILED,  # left as they failed, because roll-back was disabled
+            Status.UPDATE_FAILED,
         )
 
 

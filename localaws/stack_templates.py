@@ -6,6 +6,7 @@ CreateStack (read 2026-11). Refusals are AwsError in CloudFormation's words.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -75,8 +76,9 @@ def _location(url: str) -> tuple[str, str, str]:
     return bucket, key, version
 
 
-def parsed(text: str) -> dict[str, Any]:
-    """A template's text as plain data; raises AwsError when it is none."""
+@lru_cache(maxsize=4)
+def parsed(text: str) -> Mapping[str, Any]:
+    """A template's text as plain data, not to be changed; raises AwsError when it is none."""
     if not text:
         raise invalid("Either Template URL or Template Body must be specified.")
     try:

@@ -4,6 +4,7 @@ The text may use YAML's short forms (`!Sub`). Parameters are checked as CloudFor
 (User Guide, "Parameters section structure").
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -71,8 +72,10 @@ def read(path: Path) -> dict[str, Any]:
 def parse(text: str, name: str = "the template") -> dict[str, Any]:
     """A template's text (YAML or JSON) as plain data; `name` is how refusals call it."""
     try:
-        document = yaml.load(text, Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+        # JSON is YAML, but its own reader is ten times faster.
+        is_json = text.startswith("{")
+        document = json.loads(text) if is_json else yaml.load(text, Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, json.JSONDecodeError) as error:
         raise invalid("", f"{name} is not YAML: {error}") from error
     if not isinstance(document, dict) or not document.get("Resources"):
         raise invalid("", f"{name} has no Resources")

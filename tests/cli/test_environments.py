@@ -9,7 +9,7 @@ import pytest
 
 from localaws.accounts import ACCOUNTS
 from signalbox_cli.deploy_laptop import stacks
-from signalbox_cli.laptop import LaptopOptions, Up, announced
+from signalbox_cli.laptop import LaptopOptions, Up, announced, serving
 from signalbox_cli.laptop_environments import credentials, in_order, promotion_parameters
 from signalbox_cli.target import UP_FILE, resolve_target
 from tests.cli.conftest import ROOT, Answer
@@ -49,6 +49,16 @@ def test_up_refuses_environments_it_does_not_know(signalbox: Run, given: str, sa
 
     assert answer.code == 2
     assert said in answer.stderr
+
+
+def test_a_laptop_for_delivery_serves_five_accounts_and_deploys_nothing() -> None:
+    options = LaptopOptions(port=0, environments=(), delivery=True)
+
+    with serving(options, print) as up:
+        assert list(up.environments) == [*ALL, "operations", "data"]
+        operations = up.target(options, "operations")
+        assert operations.client("sts").get_caller_identity()["Account"] == "567890123456"
+        assert operations.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
 def test_environments_are_deployed_in_the_order_of_promotion() -> None:

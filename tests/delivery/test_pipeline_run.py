@@ -288,3 +288,29 @@ def test_every_granted_action_is_needed_by_the_run(run: Run) -> None:
     assert sorted(map(str, unused - listed(UNEXERCISED))) == []
     assert sorted(map(str, listed(UNEXERCISED) & (set(rows.values()) - unused))) == []
     assert len(found) - len(unused) > 40
+
+
+def test_a_stack_is_changed_in_place_and_deleted_under_the_role_that_made_it(run: Run) -> None:
+    """What holds data stays; the role may do all that takes."""
+    staging = run.found.environments["staging"]
+    client = developer_client("cloudformation", account=staging.account)
+    name = staging.stack_name
+    (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+    given = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
+    changed = {**given, "LogRetentionDays": "60", "ReconcileEveryMinutes": "30"}
+    client.update_stack(
+        StackName=name,
+        UsePreviousTemplate=True,
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in changed.items()],
+        Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    client.get_waiter("stack_update_complete").wait(StackName=name)
+    (group, *_) = developer_client("logs", account=staging.account).describe_log_groups(
+        logGroupNamePrefix=f"/aws/lambda/{name}-"
+    )["logGroups"]
+    client.delete_stack(StackName=name)
+    client.get_waiter("stack_delete_complete").wait(StackName=name)
+
+    assert group["retentionInDays"] == 60
+    buckets = developer_client("s3", account=staging.account).list_buckets()["Buckets"]
+    assert len([b for b in buckets if b["Name"].startswith(f"{name}-")]) == 3

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from localaws.accounts import ACCOUNTS, Account
 from localaws.clients import developer_client
 from localaws.server import LaptopServer
+from tests.localaws.account_world import session_of
 
 pytestmark = pytest.mark.usefixtures("laptop")
 
@@ -56,3 +57,26 @@ def test_nobody_becomes_administrator_of_another_account_by_asking() -> None:
 
     with pytest.raises(ClientError, match="the role does not exist"):
         developer_client("sts").assume_role(RoleArn=role, RoleSessionName="admin")
+
+
+def test_the_tags_of_a_role_are_those_of_its_session() -> None:
+    """IAM User Guide, "Pass session tags in AWS STS": a role's own tags are the principal's."""
+    iam, name = developer_client("iam"), "tagged"
+    within = {"aws:PrincipalTag/team": "delivery"}
+    statement = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+    trusted = {"Effect": "Allow", "Principal": {"AWS": DEV.id}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]}),
+        Tags=[{"Key": "team", "Value": "delivery"}],
+    )["Role"]
+    allowed = {**statement, "Condition": {"StringEquals": within}}
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
+
+    session = session_of(role["Arn"])
+
+    assert "Buckets" in session.client("s3").list_buckets()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import codebuild_builds, codebuild_caches
+from localaws import codebuild_builds, codebuild_caches, job_logs
 from localaws.clients import developer_client
 from localaws.server import LaptopServer
 from tests.localaws.account_world import REGION, make_role, session_of, unused
@@ -82,6 +82,13 @@ def test_a_build_runs_its_phases_in_one_shell_as_the_service_role(bench: BuildBe
     assert built["buildStatus"] == "SUCCEEDED"
     assert {phases(built)[name] for name in PASSING} == {"SUCCEEDED"}
     assert (built["buildNumber"], built["initiator"]) == (1, "developer")
+
+
+def test_layers_that_a_build_makes_outlive_it(laptop: LaptopServer, bench: BuildBench):
+    """A function of the laptop uses its layers in place."""
+    built = bench.build(spec('echo "$SIGNALBOX_BUILD_DIR"'))
+
+    assert printed(bench.log(built["id"])) == [str(laptop.config.state_dir.resolve() / "build")]
 
 
 def test_after_a_failed_build_phase_post_build_still_runs(bench: BuildBench):
@@ -182,6 +189,15 @@ def test_parameters_and_secrets_are_read_by_the_role_and_starred_out(bench: Buil
     assert built["buildStatus"] == "SUCCEEDED"
 
 
+def test_the_role_s_keys_are_starred_out_too(bench: BuildBench):
+    built = bench.build(spec("test ${#AWS_SECRET_ACCESS_KEY} -gt 20", "env | grep ^AWS_S | sort"))
+
+    assert printed(bench.log(built["id"])) == [
+        "AWS_SECRET_ACCESS_KEY=***",
+        "AWS_SESSION_TOKEN=***",
+    ]
+
+
 def test_a_parameter_that_is_not_there_fails_the_build_by_name(bench: BuildBench):
     bench.grant(allow("ssm:GetParameters", "*"))
 
@@ -270,6 +286,18 @@ def test_a_role_that_may_not_write_its_log_fails_the_build_before_anything_runs(
     assert told["statusCode"] == "ACCESS_DENIED"
     assert "logs:CreateLogStream" in told["message"]
     assert "DOWNLOAD_SOURCE" not in phases(built)
+
+
+def test_what_is_said_before_there_is_a_log_is_in_the_log_in_the_end(
+    bench: BuildBench, monkeypatch: pytest.MonkeyPatch
+):
+    """On a slow machine lines are due to be written before the stream has been made."""
+    monkeypatch.setattr(job_logs, "_FLUSH_AFTER_S", 0.0)
+
+    built = bench.build(spec("true"))
+
+    assert built["buildStatus"] == "SUCCEEDED"
+    assert "Entering phase PROVISIONING" in bench.log(built["id"])
 
 
 def test_a_buildspec_beyond_the_laptop_fails_the_build_by_name(bench: BuildBench):
