@@ -22,8 +22,13 @@ DERIVED = (
     "PromotionSourceAccounts",
     "PromotionApproval",
     "PromotionOfCode",
+    "RetrainSchedule",
+    "BatchSchedule",
 )
 """Parameters of template.yaml that follow from the settings and may not be written into a file."""
+
+SCHEDULES = {"retrain": "RetrainSchedule", "batch": "BatchSchedule"}
+"""Parameters of template.yaml by the name of a schedule in [schedules]."""
 
 # Well-formed, and of nobody: the role that must not use it still names it.
 NO_CONNECTION = "arn:aws:codeconnections:us-east-1:000000000000:connection/none"
@@ -100,8 +105,13 @@ def template_parameters(settings: Settings, environment: str, region: str = "") 
         "EnvironmentName": environment,
         **found.own_parameters,
         "PermissionsBoundary": found.boundary_arn(region),
+        **(_schedules(found) if is_home else {}),
         **(promotion_parameters(settings, environment) if is_home else {}),
     }
+
+
+def _schedules(environment: Environment) -> dict[str, str]:
+    return {SCHEDULES[name]: expression for name, expression in environment.schedules.items()}
 
 
 def deployments(settings: Settings) -> tuple[Deployment, ...]:

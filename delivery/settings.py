@@ -31,7 +31,7 @@ _ORDER = ("dev", "staging", "prod")  # template.yaml's EnvironmentName knows no 
 _ACCOUNT = (r"\d{12}", "the twelve digits of an account, in quotes")
 _REGION = (r"[a-z]{2}(-[a-z]+)+-\d", 'a region such as "us-east-1"')
 _TABLES = ("repository", "operations", "data")
-_SCHEDULE = re.compile(r"(cron|rate|at)\(.+\)")
+_SCHEDULE = re.compile(r"(cron|rate)\(.+\)")
 
 
 def load(folder: Path | None = None) -> Settings:
@@ -159,10 +159,10 @@ def _own_parameters(table: Table) -> dict[str, str]:
 
 
 def _schedules(table: Table) -> dict[str, str]:
-    found = table.scalars()
+    found = table.only(list(working_out.SCHEDULES)).scalars()
     for name, expression in found.items():
         if not _SCHEDULE.fullmatch(expression):
-            raise table.fault(name, f"{expression!r} is no cron(...), rate(...) or at(...)")
+            raise table.fault(name, f"{expression!r} is no cron(...) or rate(...)")
     return found
 
 

@@ -89,10 +89,14 @@ def on_machine(event: dict[str, Any], owner: str) -> str:
     detail = read(events.MachineStatusChanged, event).detail
     if detail.status not in ("FAILED", "TIMED_OUT", "ABORTED"):
         return "nothing to tell"
-    ended, execution_id = told_failures.machine_run(detail.execution_arn, detail.input)
-    if ended is None or not execution_id:
+    ended, execution_id, scheduled = told_failures.machine_run(detail.execution_arn, detail.input)
+    if ended is None or not (execution_id or scheduled):
         return "nothing to tell: not an execution of a run"
-    record = _record(_settings().pipeline_name, execution_id)
+    record = (
+        run_records.of_schedule(_settings().pipeline_name, scheduled, _settings().workflow_bucket)
+        if scheduled
+        else _record(_settings().pipeline_name, execution_id)
+    )
     return told_failures.tell_machine(record, ended, _channel(owner))
 
 

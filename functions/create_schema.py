@@ -8,7 +8,7 @@ import io
 from functools import cache
 from typing import Any
 
-from signalbox import archive, naming, observability, settings
+from signalbox import archive, naming, observability, platforms, settings
 from signalbox.archive import Limits, WorkloadArchive
 from signalbox.aws import pipeline, pipeline_jobs, runs, storage
 from signalbox.aws.pipeline_jobs import JobAnswer
@@ -36,18 +36,7 @@ def create_run(job: PipelineJob) -> JobAnswer:
 
 @cache
 def _platform() -> Platform:
-    found = settings.load(settings.PlatformSettings)
-    return Platform(
-        app=found.app_name,
-        environment=found.environment_name,
-        region=found.aws_region,
-        pipeline=found.pipeline_name,
-        workflow_bucket=found.workflow_bucket,
-        image=found.image_uri,
-        job_role_arn=found.job_role_arn,
-        hosting_role_arn=found.hosting_role_arn,
-        kms_key_arn=found.kms_key_arn,
-    )
+    return platforms.platform(settings.load(settings.PlatformSettings))
 
 
 def _plan(job: PipelineJob, platform: Platform) -> RunPlan:

@@ -14,9 +14,9 @@ from localaws.event_workers import Timer, Timers
 
 
 class Scheduler:
-    """Watches rules; `fire` is called with a rule each time it is due."""
+    """Watches rules; `fire` is called with a rule, and when it was due, each time it is."""
 
-    def __init__(self, timers: Timers, fire: Callable[[Any], None]) -> None:
+    def __init__(self, timers: Timers, fire: Callable[[Any, datetime], None]) -> None:
         self._timers = timers
         self._fire = fire
         self._lock = threading.Lock()
@@ -50,7 +50,7 @@ class Scheduler:
             with self._lock:
                 self._pending.pop(rule.arn, None)
             if is_current():
-                self._fire(rule)
+                self._fire(rule, due)
                 self._arm(rule, schedule, due, is_current)
 
         with self._lock:

@@ -147,7 +147,7 @@ def _rule_stored(rule: Any) -> None:
     _here().scheduler.watch(rule, is_current)
 
 
-def _fire(rule: Any) -> None:
+def _fire(rule: Any, _due: datetime) -> None:
     """A schedule is due: the event goes to this rule's targets and to nobody else."""
     stored = moto_seams_events.find_rule(
         rule.account_id, rule.region_name, rule.event_bus_name, rule.name

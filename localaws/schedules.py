@@ -9,9 +9,10 @@ up the execution role", "Confused deputy prevention", "Configuring a dead-letter
 import json
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from localaws import clock, event_bus, event_schedule, events, moto_seams_scheduler
+from localaws import event_bus, event_schedule, events, moto_seams_scheduler
 from localaws.context import Context
 from localaws.errors import UnsupportedByLocalAws
 from localaws.event_scheduler import Scheduler
@@ -94,11 +95,10 @@ def _check(request: dict[str, Any]) -> None:
         raise AwsError("ValidationException", message) from error
 
 
-def _fire(watched: _Watched) -> None:
+def _fire(watched: _Watched, due: datetime) -> None:
     schedule = watched.stored()
     if schedule is None or schedule.state == "DISABLED":
         return
-    execution = str(uuid.uuid4())
     event = event_bus.make_event(
         "aws.scheduler",
         "Scheduled Event",
@@ -115,11 +115,11 @@ def _fire(watched: _Watched) -> None:
         principal=SCHEDULER,
         vouches_for=f"{watched.arn.rpartition('/')[0].replace(':schedule/', ':schedule-group/')}",
     )
-    payload = _payload(dict(schedule.target), event, execution)
+    payload = _payload(dict(schedule.target), event, due)
     events.deliver(Delivery(owner, dict(schedule.target), event, payload))
 
 
-def _payload(target: dict[str, Any], event: dict[str, Any], execution: str) -> str:
+def _payload(target: dict[str, Any], event: dict[str, Any], due: datetime) -> str:
     """The target's input with its context attributes, else the default notification."""
     given = target.get("Input")
     if not given:
@@ -127,8 +127,8 @@ def _payload(target: dict[str, Any], event: dict[str, Any], execution: str) -> s
         return json.dumps({**event, "detail": "{}"})
     known = {
         "schedule-arn": event["resources"][0],
-        "scheduled-time": event_bus.iso(clock.now()),
-        "execution-id": execution,
+        "scheduled-time": event_bus.iso(due),
+        "execution-id": str(uuid.uuid4()),
         "attempt-number": "1",
     }
     text = str(given)

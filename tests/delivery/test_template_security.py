@@ -26,6 +26,9 @@ LONGEST = {
     "${AppName}": "fifteen-letters",
     "${EnvironmentName}": "staging",
 }
+LENIENT = tuple(
+    f"{service}.amazonaws.com" for service in ("codepipeline", "cloudformation", "servicecatalog")
+)
 
 
 def everywhere(kind: str) -> list[tuple[str, str, dict[str, Any]]]:
@@ -117,8 +120,8 @@ def test_who_assumes_a_role_is_said_exactly(statement: Statement) -> None:
     condition = statement.body["Condition"]
     ((kind, who),) = statement.body["Principal"].items()
     if kind == "Service":
-        # CodePipeline's and CloudFormation's guides promise no source keys: checked where sent.
-        lenient = who in ("codepipeline.amazonaws.com", "cloudformation.amazonaws.com")
+        # Their guides promise no source keys: checked where sent.
+        lenient = who in LENIENT
         suffix = "IfExists" if lenient else ""
         account = condition[f"StringEquals{suffix}"]["aws:SourceAccount"]
         assert account == {"Ref": "AWS::AccountId"}

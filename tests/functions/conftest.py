@@ -27,6 +27,7 @@ from functions import (
     promotion_handler,
     receive_version,
     reconciler,
+    run_schedule,
     update_schema,
     webhook_sender,
 )
@@ -83,6 +84,8 @@ class FakePipeline:
     other_actions: list[dict[str, Any]] = field(default_factory=list)
     answers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
+    executions: list[dict[str, Any]] = field(default_factory=list)
+    released: list[dict[str, Any]] = field(default_factory=list)
 
     def attach(self, client: Any) -> None:
         """Answer this client's operations in place of the network."""
@@ -93,6 +96,13 @@ class FakePipeline:
         if model.name in self.denied:
             return _error(400, "AccessDeniedException", f"not authorized to {model.name}")
         return getattr(self, f"_{model.name}")(request)
+
+    def _ListPipelineExecutions(self, request: dict[str, Any]) -> Any:
+        return _ok({"pipelineExecutionSummaries": self.executions})
+
+    def _StartPipelineExecution(self, request: dict[str, Any]) -> Any:
+        self.released.append(request)
+        return _ok({"pipelineExecutionId": "0a1b2c3d"})
 
     def _GetPipelineExecution(self, request: dict[str, Any]) -> Any:
         self.execution_id = request["pipelineExecutionId"]
@@ -394,6 +404,7 @@ def _forget() -> None:
     webhook_posts.forget()
     promotion_target.forget()
     create_schema._platform.cache_clear()
+    run_schedule._settings.cache_clear()
     for function in (
         approval_notifier,
         data_intake,

@@ -22,6 +22,7 @@ from tests.scenarios import (
     exercise_promotion,
     exercise_reconciler,
     exercise_rollouts,
+    schedules,
     stories,
 )
 from tests.scenarios.conftest import REPOSITORY, Laptop
@@ -35,10 +36,11 @@ def walk_every_path(served: Laptop) -> None:
     exercise_promotion.put_path(served)
     with tempfile.TemporaryDirectory() as name:
         sample = export("diabetes", Path(name))
-        options = _standing_data(served, sample.source, sample.inference)
+        options = standing_data(served, sample.source, sample.inference)
         _release_on_arrival(served, sample.source, sample.inference)
-    for mode in ("batch", "endpoint"):
-        _succeeds(served, {**options, "inference": {**options["inference"], "mode": mode}})
+    _succeeds(served, _in_mode("batch", options))
+    _by_schedule(served)
+    _succeeds(served, _in_mode("endpoint", options))
     exercise_rollouts.walk(served, diabetes_files(), options)
     exercise_mishaps.walk(served, diabetes_files(), options)
     exercise_doors.walk(served)
@@ -54,7 +56,8 @@ def diabetes_files() -> dict[str, str]:
     return {**files, "inference.py": files["inference.py"] + '\nprint("loading", flush=True)\n'}
 
 
-def _standing_data(served: Laptop, source: Path, inference: Path) -> dict[str, Any]:
+def standing_data(served: Laptop, source: Path, inference: Path) -> dict[str, Any]:
+    """Options with which a run needs nobody, of two files."""
     bucket, s3 = served.target.wiring().workflow_bucket, served.target.client("s3")
     s3.upload_file(str(source), bucket, "datasets/exercise/source/data.csv")
     s3.upload_file(str(inference), bucket, "datasets/exercise/inference/rows.csv")
@@ -65,6 +68,10 @@ def _standing_data(served: Laptop, source: Path, inference: Path) -> dict[str, A
     }
 
 
+def _in_mode(mode: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {**options, "inference": {**options["inference"], "mode": mode}}
+
+
 def _succeeds(served: Laptop, options: Mapping[str, Any]) -> None:
     packed = stories.archive(diabetes_files())
     started = release_archive(
@@ -72,6 +79,33 @@ def _succeeds(served: Laptop, options: Mapping[str, Any]) -> None:
     )
     run = stories.await_end(served, started.execution_id)
     assert run.status == "Succeeded", run.error
+
+
+def _by_schedule(served: Laptop) -> None:
+    """A batch by its schedule, what a schedule cannot deliver, and a retraining by hand."""
+    batch = {"kind": "batch", "workloads": ["diabetes"]}
+    with schedules.running(served, "batch", "rate(1 hour)", batch):
+        stories.await_true(
+            lambda: any("/predictions/" in key for key in _scheduled_keys(served)),
+            "a scheduled run has made predictions",
+            60,
+        )
+    with schedules.running(served, "broken", "rate(5 minutes)", batch, text="no schedule"):
+        stories.await_dead_letter(served, "no schedule")
+    key = "workloads/exercise.zip"
+    schedules.run(
+        served, kind="retrain", workloads=["nobody"], archive=key, scheduledFor="2027-01-01T00:00Z"
+    )
+
+
+def _scheduled_keys(served: Laptop) -> list[str]:
+    wiring = served.target.wiring()
+    executions = served.target.client("stepfunctions").list_executions(
+        stateMachineArn=wiring.inference_machine_arn
+    )["executions"]
+    names = [one["name"] for one in executions if one["name"].startswith("scheduled-")]
+    runs = [name.removeprefix("scheduled-") for name in names]
+    return [key for run in runs for key in stories.objects_under(served, f"runs/{run}/")]
 
 
 def _release_on_arrival(served: Laptop, source: Path, inference: Path) -> None:

@@ -33,7 +33,7 @@ def walk(served: Laptop, files: Mapping[str, str], options: dict[str, Any]) -> N
     _measure_nothing(served)
     _win_the_race_for_the_group(served)
     _stop_each_kind_of_job(served, files, options)
-    for function in ("approval-notifier", "data-intake", "reconciler"):
+    for function in ("approval-notifier", "data-intake", "reconciler", "run-schedule"):
         _fail(served, function)
     _reject_in_the_registry_unheard(served)
 

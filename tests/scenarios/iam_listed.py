@@ -25,6 +25,7 @@ _FUNCTION_ROLES = ", ".join(
         "ProbeEndpoint",
         "PromoteVersion",
         "ReceiveVersion",
+        "RunSchedule",
     )
 )
 _KINDS = {"kms": "EncryptionKey", "sns": "NotificationTopic", "sqs": "DeadLetterQueue"}

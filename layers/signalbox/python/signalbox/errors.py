@@ -29,6 +29,7 @@ SignalboxError
 ├── AwsCallFailed             AWS failed in a way that passes; the machine tries again
 ├── ModelMissing             the training completed and left no model
 ├── ApproverIsAuthor         one person released a run and approved its model
+├── ScheduleRefused          a schedule asks for predictions that nothing can make
 ├── WebhookError             the webhook did not take a message
 ├── WebhookSecretError       the webhook's secret does not say where to post
 ├── EvaluationInvalid         a metrics file misses a metric or holds no finite number
@@ -171,6 +172,10 @@ class ModelMissing(SignalboxError):
 
 class ApproverIsAuthor(SignalboxError):
     """The two-person rule is on, and one person did both."""
+
+
+class ScheduleRefused(SignalboxError):
+    """What a schedule asks for cannot be run as things are; the next time it may."""
 
 
 class WebhookError(SignalboxError):

@@ -45,6 +45,8 @@ class Run(Document):
     released_by: str = ""
     # ARN of the version that was promoted here; empty for a run of this environment's pipeline.
     promoted_from: str = ""
+    # The time that a schedule was due for this run; empty for a run of the pipeline.
+    scheduled_for: str = ""
 
 
 class Names(Document):

@@ -237,12 +237,29 @@ def _left_behind(run: Run, stage: str) -> str:
 
 
 def _retry(run: Run, stage: str) -> Command:
+    if not run.execution_id and run.manifest is not None:
+        return _predict_again(run, run.manifest)
     return Command(
         purpose=f"Try stage {stage} again, once the cause is out of the way",
         line=(
             f"aws codepipeline retry-stage-execution --pipeline-name {run.pipeline} "
             f"--stage-name {shlex.quote(stage)} --pipeline-execution-id {run.execution_id} "
             f"--retry-mode FAILED_ACTIONS --region {run.region}"
+        ),
+    )
+
+
+def _predict_again(run: Run, manifest: ResolvedManifest) -> Command:
+    """A scheduled run is never repeated: its time names it, and its outputs are its own."""
+    workload = manifest.workload.name
+    now = '"$(date -u +%FT%TZ)"'
+    asked = f'{{"kind": "batch", "workloads": ["{workload}"], "scheduledFor": "\'{now}\'"}}'
+    return Command(
+        purpose="Predict in a new run, once the cause is out of the way",
+        line=(
+            f"aws lambda invoke --function-name {manifest.run.prefix}-run-schedule "
+            f"--cli-binary-format raw-in-base64-out --payload '{asked}' "
+            f"--region {run.region} outcome.json"
         ),
     )
 
@@ -290,7 +307,8 @@ def _message(
 
 
 def _own_links(run: Run) -> list[Link]:
-    found = [console_links.pipeline_execution(run.region, run.pipeline, run.execution_id)]
+    execution = (run.region, run.pipeline, run.execution_id)
+    found = [console_links.pipeline_execution(*execution)] if run.execution_id else []
     if run.manifest is None:
         return found
     text = "Report and everything else of the run"

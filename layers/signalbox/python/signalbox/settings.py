@@ -112,6 +112,12 @@ class PlatformSettings(RunSettings):
     image_uri: NonEmpty
 
 
+class ScheduleSettings(PlatformSettings):
+    """What run_schedule starts: the pipeline, or a batch of the inference machine."""
+
+    inference_machine_arn: Arn
+
+
 Model = TypeVar("Model", bound=Settings)
 
 

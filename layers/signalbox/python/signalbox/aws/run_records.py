@@ -48,6 +48,12 @@ def read(pipeline: str, execution_id: str, bucket: str) -> RunRecord:
     return RunRecord(run_id, execution_id, pipeline, bucket, found, _manifest_if_any(uri))
 
 
+def of_schedule(pipeline: str, run_id: str, bucket: str) -> RunRecord:
+    """A run that a schedule has started: the pipeline knows nothing of it."""
+    uri = naming.s3_uri(bucket, naming.manifest_key(run_id))
+    return RunRecord(run_id, "", pipeline, bucket, (), _manifest_if_any(uri))
+
+
 def _manifest_if_any(uri: str) -> ResolvedManifest | None:
     try:
         return runs.read(uri)

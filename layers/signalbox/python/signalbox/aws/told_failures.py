@@ -91,12 +91,18 @@ def _run(record: RunRecord, channel: Channel) -> Run:
     )
 
 
-def machine_run(arn: str, text: str | None) -> tuple[EndedExecution | None, str]:
-    """An ended execution, and the pipeline execution whose manifest is its input."""
+def machine_run(arn: str, text: str | None) -> tuple[EndedExecution | None, str, str]:
+    """An ended execution, and of the manifest that is its input the pipeline execution and the run.
+
+    A run of a schedule has no pipeline execution.
+    """
     ended = machine_failures.describe(arn)
     given = text or (ended.input if ended else "")
     try:
         run = json.loads(given or "{}").get("run", {})
     except (ValueError, AttributeError):
-        return ended, ""
-    return ended, str(run.get("executionId", "")) if isinstance(run, dict) else ""
+        return ended, "", ""
+    if not isinstance(run, dict):
+        return ended, "", ""
+    scheduled = str(run.get("id", "")) if run.get("scheduledFor") else ""
+    return ended, str(run.get("executionId", "")), scheduled

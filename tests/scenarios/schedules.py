@@ -1,0 +1,54 @@
+"""Schedules as the template would make them, on a laptop whose environment has none."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.scenarios.conftest import Laptop
+
+DUE = "<aws.scheduler.scheduled-time>"
+
+
+@contextmanager
+def running(
+    served: Laptop, name: str, expression: str, given: dict[str, Any], *, text: str = ""
+) -> Iterator[None]:
+    """For a while a schedule calls run_schedule, under the template's role for that.
+
+    `text` is its input as it is, in place of `given`.
+    """
+    scheduler = served.target.client("scheduler")
+    scheduler.create_schedule(
+        Name=f"{served.target.prefix}-{name}",
+        ScheduleExpression=expression,
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=_target(served, text or json.dumps({**given, "scheduledFor": DUE})),
+    )
+    try:
+        yield
+    finally:
+        scheduler.delete_schedule(Name=f"{served.target.prefix}-{name}")
+
+
+def _target(served: Laptop, text: str) -> dict[str, Any]:
+    known = served.target.client("scheduler").get_schedule(
+        Name=f"{served.target.prefix}-reconcile", GroupName="default"
+    )["Target"]
+    arn, role = known["Arn"], known["RoleArn"]
+    return {
+        **known,
+        "Arn": arn.replace("-reconciler", "-run-schedule"),
+        "RoleArn": role.replace("-reconcile-", "-schedule-"),
+        "Input": text,
+    }
+
+
+def run(served: Laptop, **given: Any) -> dict[str, str]:
+    """What run_schedule answers, called by hand."""
+    answer = served.target.client("lambda").invoke(
+        FunctionName=f"{served.target.prefix}-run-schedule", Payload=json.dumps(given).encode()
+    )
+    found: dict[str, str] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, found
+    return found

@@ -1,0 +1,97 @@
+"""Retraining and predictions that start by themselves, on a clock that passes 600 times faster."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.scenarios import exercise, schedules, stories
+from tests.scenarios.conftest import Laptop
+
+
+@pytest.fixture
+def champion(served: Laptop, sample: Any) -> str:
+    """A batch workload whose model is approved; the ARN of its version."""
+    found = sample("diabetes")
+    options = exercise.standing_data(served, found.source, found.inference)
+    run = stories.run_to_end(served, stories.archive(exercise.diabetes_files()), options=options)
+    assert run.status == "Succeeded", run.error
+    return stories.version_of(served, run)
+
+
+def scheduled_runs(served: Laptop) -> dict[str, dict[str, Any]]:
+    """Manifests of the runs that a schedule has started, by id."""
+    bucket, s3 = served.target.wiring().workflow_bucket, served.target.client("s3")
+    keys = [
+        k
+        for k in stories.objects_under(served, "runs/")
+        if re.fullmatch(r"runs/[^/]+/manifest.json", k)
+    ]
+    found = [json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+    return {m["run"]["id"]: m for m in found if m["run"].get("scheduledFor")}
+
+
+def finished(served: Laptop) -> list[dict[str, Any]]:
+    """Those that have made their predictions."""
+    return [
+        manifest
+        for manifest in scheduled_runs(served).values()
+        if any(
+            e["phase"] == "inference" and e["status"] == "succeeded" for e in manifest["history"]
+        )
+    ]
+
+
+def test_a_champion_predicts_again_and_again_and_overwrites_nothing(
+    served: Laptop, champion: str
+) -> None:
+    given = {"kind": "batch", "workloads": ["diabetes"]}
+    with schedules.running(served, "batch", "rate(1 hour)", given):
+        stories.await_true(lambda: len(finished(served)) >= 2, "two scheduled batches", 60)
+
+    bucket, s3 = served.target.wiring().workflow_bucket, served.target.client("s3")
+    for manifest in finished(served):
+        run_id = manifest["run"]["id"]
+        (key,) = stories.objects_under(served, f"runs/{run_id}/predictions/")
+        versions = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+        assert key == f"runs/{run_id}/predictions/1/rows.csv.out"
+        assert (len(versions), manifest["inference"]["modelPackageArn"]) == (1, champion)
+
+
+def test_one_time_told_again_predicts_once(served: Laptop, champion: str) -> None:
+    given = {"kind": "batch", "workloads": ["diabetes"], "scheduledFor": "2027-03-01T04:05:06Z"}
+
+    answers = [schedules.run(served, **given) for _ in range(2)]
+
+    (run_id,) = [r for r in scheduled_runs(served) if r.startswith("270301-040506-")]
+    assert answers[0] == answers[1] == {"diabetes": f"run {run_id} with {champion}"}
+
+
+def test_a_retraining_is_released_and_not_piled_up_behind_its_gate(served: Laptop) -> None:
+    manifest = {**stories.MANIFEST["approvals"], "approveModel": "manual"}
+    wiring, client = served.target.wiring(), served.target.client("codepipeline")
+    stories.put_standing_data(served)
+    served.target.client("s3").put_object(
+        Bucket=wiring.source_bucket,
+        Key="workloads/retrained.zip",
+        Body=stories.with_manifest(approvals=manifest),
+    )
+    given = {"kind": "retrain", "workloads": ["smallest"], "archive": "workloads/retrained.zip"}
+
+    def released() -> list[dict[str, Any]]:
+        found = client.list_pipeline_executions(pipelineName=wiring.pipeline, maxResults=50)
+        return [
+            e
+            for e in found["pipelineExecutionSummaries"]
+            if "-run-schedule-" in e["trigger"]["triggerDetail"]
+        ]
+
+    with schedules.running(served, "retrain", "rate(10 minutes)", given):
+        stories.await_true(lambda: bool(released()), "a retraining", 30)
+        run_id = released()[0]["pipelineExecutionId"]
+        stories.await_stage(served, run_id, "ApproveModel")
+    times = schedules.run(served, **given, scheduledFor="2027-03-01T04:05:06Z")
+
+    assert times == {"smallest": f"left out: execution {run_id} has not ended"}
+    assert len(released()) == 1
