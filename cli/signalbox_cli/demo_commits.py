@@ -31,20 +31,23 @@ class Commit:
 
 
 class Repository:
-    """A repository made of the files of a checkout, uncommitted changes included.
+    """A repository made of the files of a folder, without those that its .gitignore names.
 
-    Raises CommandError without git, or where the folder is no checkout.
+    The folder may be a checkout with changes, or an unpacked archive. Raises CommandError without
+    git.
     """
 
     def __init__(self, checkout: Path, folder: Path) -> None:
         self._checkout, self._folder = checkout, folder / "repository"
-        listed = _git(checkout, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        self._folder.mkdir()
+        _git(self._folder, "init", "--quiet", "--initial-branch", "main")
+        there = (f"--git-dir={self._folder / '.git'}", f"--work-tree={checkout}")
+        listed = _git(checkout, *there, "ls-files", "-z", "--others", "--exclude-standard")
         for name in listed.split("\0"):
             source, target = checkout / name, self._folder / name
             if name and source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
-        _git(self._folder, "init", "--quiet", "--initial-branch", "main")
 
     def text(self, path: str) -> str:
         """A file as it is now."""
@@ -83,5 +86,6 @@ def _git(folder: Path, *arguments: str) -> str:
     except FileNotFoundError:
         raise CommandError("git was not found; this story delivers commits") from None
     if done.returncode != 0:
-        raise CommandError(f"git {arguments[0]} in {folder} failed: {done.stderr.strip()}")
+        called = " ".join(("git", *arguments))
+        raise CommandError(f"`{called}` in {folder} failed: {done.stderr.strip()}")
     return done.stdout

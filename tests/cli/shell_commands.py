@@ -34,6 +34,7 @@ CUSTOMIZED = {
     ("s3", "ls"): {"recursive"},
     ("s3", "rm"): {"recursive"},
 }
+_WHOLE_INPUTS = {"cli-input-json", "cli-input-yaml"}
 GLOBAL = {"max-items", "endpoint-url", "region", "profile", "output", "query", "cli-binary-format"}
 
 
@@ -106,6 +107,8 @@ def aws_problems(command: ShellCommand) -> list[str]:
     shape = model.operation_model(operations[operation]).input_shape
     known = {xform_name(n, "-") for n in shape.members} if shape else set()
     needed = {xform_name(n, "-") for n in shape.required_members} if shape else set()
+    if given & _WHOLE_INPUTS:  # a file holds what the other options would say
+        needed, given = set(), given - _WHOLE_INPUTS
     return [f"no option --{n}" for n in sorted(given - known)] + [
         f"--{n} is required" for n in sorted(needed - given)
     ]

@@ -38,6 +38,7 @@ def test_what_a_ci_says_wins_over_the_archive(
     assert commits.delivered(variables, folder_with(tmp_path, archived)) == expected
 
 
+@pytest.mark.skipif(not (repository.ROOT / ".git").exists(), reason="this is an archive")
 def test_a_checkout_is_its_own_head() -> None:
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"],
@@ -94,6 +95,23 @@ def test_the_checkout_of_the_story_is_only_read(checkout: Path, tmp_path: Path) 
     assert sorted(p.relative_to(checkout) for p in checkout.rglob("*")) == before
 
 
-def test_a_folder_without_git_cannot_be_delivered(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"git ls-files in .* failed"):
-        Repository(tmp_path, tmp_path / "scratch")
+def test_a_folder_without_version_control_can_be_delivered(checkout: Path, tmp_path: Path) -> None:
+    shutil.rmtree(checkout / ".git")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    made = Repository(checkout, scratch)
+
+    assert made.text("new.txt") == "not committed"
+    with pytest.raises(FileNotFoundError):
+        made.text("built")
+
+
+def test_what_git_refuses_is_said(checkout: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    made = Repository(checkout, scratch)
+    made.commit("as it is")
+
+    with pytest.raises(CommandError, match="`git commit"):
+        made.commit("nothing has changed")

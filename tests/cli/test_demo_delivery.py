@@ -1,0 +1,61 @@
+"""What `signalbox demo-delivery` refuses before it starts anything, and how it reads a run."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signalbox_cli.console import Output
+from signalbox_cli.delivery_runs import DeliveryRun, _action
+from signalbox_cli.demo_delivery import SCRIPT, DeliveryDemo
+from signalbox_cli.errors import CommandError, RunFailed
+
+ROOT = Path(__file__).parents[2]
+BEGUN = datetime(2026, 11, 21, 7, 30, tzinfo=UTC)
+
+
+def told(stage: str, status: str = "Succeeded", **result: Any) -> dict[str, Any]:
+    """An action as ListActionExecutions tells it, 90 s long."""
+    return {
+        "stageName": stage,
+        "actionName": stage,
+        "status": status,
+        "startTime": BEGUN,
+        "lastUpdateTime": BEGUN + timedelta(seconds=90),
+        "output": {"executionResult": result},
+    }
+
+
+def test_another_workload_cannot_be_made_faulty(tmp_path: Path) -> None:
+    target = tmp_path / SCRIPT
+    target.parent.mkdir(parents=True)
+    target.write_text("def model_fn(model_dir):\n    return None\n")
+
+    with pytest.raises(CommandError, match="is not the script that this story makes faulty"):
+        DeliveryDemo(tmp_path, "lint", Output(quiet=True))
+
+
+def test_the_workload_of_this_checkout_can(tmp_path: Path) -> None:
+    target = tmp_path / SCRIPT
+    target.parent.mkdir(parents=True)
+    shutil.copy(ROOT / SCRIPT, target)
+
+    DeliveryDemo(tmp_path, "lint", Output(quiet=True))
+
+
+def test_an_action_has_its_length_and_its_cause() -> None:
+    found = _action(told("Build", "Failed", errorDetails={"message": "exit status 2"}))
+
+    assert (found.seconds, found.cause) == (90.0, "exit status 2")
+    assert _action(told("Build")).cause == ""
+
+
+def test_a_run_that_never_came_to_a_stage_says_so() -> None:
+    run = DeliveryRun("9da7", "Failed", (_action(told("Source")), _action(told("Build"))))
+
+    assert not run.waits
+    assert run.action("Build").stage == "Build"
+    with pytest.raises(RunFailed, match="9da7 is Failed and never came to Approval"):
+        run.action("Approval")
