@@ -102,8 +102,8 @@ acceptance-infer: .venv/.laptop ## ENV=x: a real endpoint and a real batch besid
 promote-tag: .venv/.laptop ## TAG=staging|prod [COMMIT=x]: make and push the tag that promotes a commit
 	@$(RUN) $(PY) -m delivery.promotion_tags make $(or $(TAG),staging) --commit $(or $(COMMIT),HEAD) --push
 
-promotable: .venv/.laptop ## REF=tag: refuse a tag whose commit must not be promoted
-	@$(RUN) $(PY) -m delivery.promotion_tags check $(REF) $(if $(EVIDENCE),--evidence $(EVIDENCE))
+promotable: .venv/.laptop ## REF=tag [COMMIT=x]: refuse a tag whose commit must not be promoted
+	@$(RUN) $(PY) -m delivery.promotion_tags check $(REF) $(if $(COMMIT),--commit $(COMMIT)) $(if $(EVIDENCE),--evidence $(EVIDENCE))
 
 # ----------------------------------------------------------------------------------- the steps
 

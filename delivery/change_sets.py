@@ -38,7 +38,9 @@ def losing(changes: Sequence[Change]) -> list[Change]:
     return [
         one
         for one in changes
-        if one.type in HOLDING_DATA and (one.action == "Remove" or one.replacement == "True")
+        if one.type in HOLDING_DATA
+        and (one.action == "Remove" or one.replacement == "True")
+        and not one.policy.endswith(("Retain", "Snapshot"))
     ]
 
 

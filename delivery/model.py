@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 ENVIRONMENT_ROLES = ("delivery", "cloudformation", "acceptance", "preview", "github")
+NOT_TRIED_OUT = ("prod", "acceptance")
+"""In prod nothing is tried out, and there is no role that could."""
 OPERATIONS_ROLES = ("pipeline", "build", "acceptance", "start")
 ACCOUNT_TEMPLATE = "delivery/account.yaml"
 PIPELINE_TEMPLATE = "delivery/pipeline.yaml"
@@ -129,7 +131,7 @@ class Settings:
             kinds: tuple[str, ...] = OPERATIONS_ROLES
             part, home = "delivery", self.operations.region
         else:
-            kinds = ENVIRONMENT_ROLES
+            kinds = tuple(k for k in ENVIRONMENT_ROLES if (environment, k) != NOT_TRIED_OUT)
             part, home = environment, self.environments[environment].region
         if kind not in kinds:
             raise KeyError(f"{environment} has no role {kind}, only {', '.join(kinds)}")

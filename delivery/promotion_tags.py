@@ -1,13 +1,14 @@
 """Promotion by Git tag: make the tag, and refuse one that must not promote.
 
     python -m delivery.promotion_tags make ENVIRONMENT [--commit COMMIT] [--push]
-    python -m delivery.promotion_tags check REF [--evidence github|none]
+    python -m delivery.promotion_tags check REF [--commit COMMIT] [--evidence github|none]
     python -m delivery.promotion_tags environment REF
 
 `staging` and `prod` promote the commit they point at, whether moved (`git push -f`) or, better, as
 `staging/<UTC time>-<commit>`: such a tag is never moved, so that Git itself says what was promoted
-and when, and a rule of the repository can keep `prod/*` for few people. A commit is promoted when
-it is on the default branch; to prod, when its promotion to staging has succeeded.
+and when, and a rule of the repository can keep `prod/*` for few people. Git has no tag `staging`
+beside tags `staging/NAME`, so a repository uses the one or the others. A commit is promoted when it
+is on the default branch; to prod, when its promotion to staging has succeeded.
 """
 
 import argparse
@@ -50,11 +51,19 @@ def tag_name(environment: str, commit: str, now: datetime) -> str:
     return f"{environment}/{now:%y%m%d-%H%M%S}-{commit[:7]}"
 
 
-def check(ref: str, *, evidence: str) -> str:
-    """The environment that the tag may promote its commit to; raises TagError."""
+def check(ref: str, *, evidence: str, expected: str = "") -> str:
+    """The environment that the tag may promote its commit to; raises TagError.
+
+    `expected` is the commit that a CI is about to deploy: a tag can be moved while it waits.
+    """
     environment = environment_of(ref)
     name = f"refs/tags/{ref.removeprefix('refs/tags/')}"
     commit = _git("rev-parse", "--verify", f"{name}^{{commit}}")
+    if expected and _git("rev-parse", "--verify", f"{expected}^{{commit}}") != commit:
+        raise TagError(
+            f"{ref} points at {commit[:12]} by now, and not at {expected[:12]}, which is about to "
+            "be deployed: the run of the newer commit promotes it"
+        )
     check_commit(commit)
     if environment == "prod" and evidence == "github":
         _check_staging(commit)
@@ -98,6 +107,11 @@ def make(environment: str, commit: str, *, push: bool) -> str:
     """Tag a commit of the default branch, here and with `push` at origin; raises TagError."""
     full = _git("rev-parse", "--verify", f"{commit}^{{commit}}")
     check_commit(full)
+    if _has(f"refs/tags/{environment}"):
+        raise TagError(
+            f"there is a tag {environment}, beside which Git has no {environment}/NAME: move it "
+            f"(git push --force origin {full[:12]}:refs/tags/{environment}), or delete it for good"
+        )
     tag = tag_name(environment, full, datetime.now(UTC))
     _git("tag", "--annotate", tag, full, "--message", f"promote {full[:12]} to {environment}")
     if push:
@@ -138,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.command == "make":
             print(make(chosen.environment, chosen.commit, push=chosen.push))  # noqa: T201
         elif chosen.command == "check":
-            print(check(chosen.ref, evidence=chosen.evidence))  # noqa: T201
+            found = check(chosen.ref, evidence=chosen.evidence, expected=chosen.commit)
+            print(found)  # noqa: T201
         else:
             print(environment_of(chosen.ref))  # noqa: T201
     except (TagError, SettingsError) as fault:
@@ -156,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--push", action="store_true")
     checked = commands.add_parser("check")
     checked.add_argument("ref")
+    checked.add_argument("--commit", default="", help="what is about to be deployed")
     checked.add_argument("--evidence", choices=("github", "none"), default="none")
     commands.add_parser("environment").add_argument("ref")
     return parser

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from delivery import parameters as working_out
 from delivery import samconfig
-from delivery.model import Deployment, Environment, Place, Repository, Settings
+from delivery.model import NOT_TRIED_OUT, Deployment, Environment, Place, Repository, Settings
 from delivery.toml_reading import SettingsError, Table, read
 
 FOLDER = Path(__file__).with_name("environments")
@@ -188,13 +188,12 @@ def template_configuration(settings: Settings, environment: str, region: str = "
 def github_outputs(settings: Settings, environment: str) -> str:
     """name=value lines for a workflow: what it may assume and where it deploys."""
     found = settings.environments[environment]
-    roles = {
-        kind: settings.role_arn(environment, kind) for kind in ("github", "delivery", "acceptance")
-    }
+    is_tried_out = (environment, "acceptance") != NOT_TRIED_OUT
+    acceptance = settings.role_arn(environment, "acceptance") if is_tried_out else ""
     lines = {
-        "role": roles["github"],
-        "delivery_role": roles["delivery"],
-        "acceptance_role": roles["acceptance"],
+        "role": settings.role_arn(environment, "github"),
+        "delivery_role": settings.role_arn(environment, "delivery"),
+        "acceptance_role": acceptance,
         "region": found.region,
         "account": found.account,
         "stack": found.stack_name,

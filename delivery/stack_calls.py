@@ -55,12 +55,17 @@ class Package:
 
 @dataclass(frozen=True)
 class Change:
-    """What a change set does to one resource; `replacement` is True, Conditional, False or ""."""
+    """What a change set does to one resource.
+
+    `replacement` is True, Conditional, False or ""; `policy` (Delete, Retain, ReplaceAndRetain, or
+    "") says what becomes of what goes.
+    """
 
     action: str
     type: str
     logical_id: str
     replacement: str
+    policy: str = ""
 
 
 def create(stack: Stack, name: str, package: Package) -> list[Change] | None:
@@ -184,6 +189,7 @@ def _changes(stack: Stack, name: str, first: dict[str, Any]) -> list[Change]:
             type=one["ResourceType"],
             logical_id=one["LogicalResourceId"],
             replacement=one.get("Replacement", ""),
+            policy=one.get("PolicyAction", ""),
         )
         for one in resources
     ]

@@ -41,6 +41,7 @@ def committed_files() -> tuple[Path, ...]:
 
 _MADE_HERE = {".venv", ".tools", ".signalbox", ".aws-sam", "node_modules", "demo-data"} | {
     "__pycache__",
+    ".hypothesis",
     ".git",
 }
 

@@ -52,6 +52,8 @@ def test_names_of_roles_hold_environment_kind_and_region() -> None:
     )
     with pytest.raises(KeyError, match="staging has no role deploy"):
         found.role_arn("staging", "deploy")
+    with pytest.raises(KeyError, match="prod has no role acceptance"):
+        found.role_arn("prod", "acceptance")
 
 
 def test_the_first_environment_drives_the_whole_path() -> None:
@@ -197,6 +199,8 @@ def test_a_workflow_reads_what_it_may_assume(capsys: pytest.CaptureFixture[str])
     lines = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
     assert lines["role"] == "arn:aws:iam::123456789012:role/signalbox-dev-github-us-east-1"
     assert lines["stack"] == "signalbox-dev"
+    assert settings.main(["github", "prod"]) == 0
+    assert "acceptance_role=\n" in capsys.readouterr().out
 
 
 def test_parameters_are_printed_by_stack(capsys: pytest.CaptureFixture[str]) -> None:

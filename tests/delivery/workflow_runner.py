@@ -270,7 +270,7 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
         lines = files["OUTPUT"].read_text().splitlines()

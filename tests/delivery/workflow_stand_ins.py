@@ -74,8 +74,6 @@ def setup_python(runner: "Runner", job: "Job", given: Mapping[str, str]) -> str:
             (job.workspace / name).symlink_to(ROOT / name)
     state = job.workspace / ".signalbox"
     state.mkdir()
-    if (ROOT / ".signalbox" / "build").exists():
-        shutil.copytree(ROOT / ".signalbox" / "build", state / "build", symlinks=True)
     (state / ".layers").touch()
     job.variables["PATH"] = f"{runner.folder / 'bin'}:{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     code = [job.workspace / part for part in ("", "cli", "layers/signalbox/python")]

@@ -47,7 +47,10 @@ def acceptance_command() -> None:
     help="Training data; otherwise the example's own, or the manifest's data.source.",
 )
 @click.option(
-    "--commit", default="", envvar="SIGNALBOX_COMMIT", help="The commit to name in the evidence."
+    "--commit",
+    default="",
+    envvar=["SIGNALBOX_COMMIT", "CODEBUILD_RESOLVED_SOURCE_VERSION"],
+    help="The commit to name in the evidence; otherwise SIGNALBOX_COMMIT, or CodeBuild's.",
 )
 @_output
 @with_session

@@ -1,0 +1,104 @@
+"""What packages code, for which account, and which packages the delivery pipeline takes."""
+
+import dataclasses
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from delivery import bundle, package, settings
+from delivery.package import PackageError
+from tests.contracts.repository import ROOT
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder in which nothing was built."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_laptop_s_packager_takes_the_template_as_it_is() -> None:
+    command = package.command("bucket", "packages/1", "us-east-1", "laptop")
+
+    assert command[1:] == [
+        *("-m", "localaws.package", "--template-file", "template.yaml"),
+        *("--s3-bucket", "bucket", "--s3-prefix", "packages/1"),
+        *("--output-template-file", ".aws-sam/packaged.yaml"),
+    ]
+
+
+def test_sam_takes_what_was_built() -> None:
+    for file in (package.BUILT, package.SAM):
+        file.parent.mkdir(parents=True)
+        file.touch()
+
+    command = package.command("bucket", "packages/1", "eu-west-1", "")
+
+    assert command[:5] == [
+        ".tools/sam/bin/sam",
+        "package",
+        "--no-progressbar",
+        "--region",
+        "eu-west-1",
+    ]
+    assert command[5:7] == ["--template-file", ".aws-sam/build/template.yaml"]
+
+
+def test_sam_knows_every_option_that_it_is_given() -> None:
+    sam = ROOT / package.SAM
+    if not sam.exists():
+        pytest.skip("aws-sam-cli is not installed; `make build` does it")
+    for file in (package.BUILT, package.SAM):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    given = package.command("bucket", "packages/1", "eu-west-1", "sam")
+
+    told = subprocess.run(
+        [sam, "package", "--help"],
+        env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert [word for word in given if word.startswith("--") and word not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("packager", "said"),
+    [
+        ("sam", r"build/template.yaml does not exist: `make build` makes it"),
+        ("", r"On the laptop's AWS set SIGNALBOX_PACKAGER=laptop"),
+        ("docker", r"SIGNALBOX_PACKAGER is 'docker'; it is \"sam\""),
+    ],
+)
+def test_what_cannot_package_says_what_to_do(packager: str, said: str) -> None:
+    with pytest.raises(PackageError, match=said):
+        package.command("bucket", "packages/1", "us-east-1", packager)
+
+
+def test_an_environment_is_packaged_for_its_own_regions_only(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = package.main(["prod", "--region", "eu-west-1"])
+
+    assert code == 1
+    assert capsys.readouterr().err == "package: prod is not in eu-west-1, only in us-east-1\n"
+
+
+def test_a_bundle_has_a_folder_for_each_region_of_staging_and_prod() -> None:
+    """The names are those that delivery/pipeline.yaml takes its templates from."""
+    found = settings.load()
+    prod = dataclasses.replace(found.environments["prod"], regions=("us-east-1", "eu-west-1"))
+    wide = dataclasses.replace(found, environments={**found.environments, "prod": prod})
+
+    assert [(e, r, str(f)) for e, r, f in bundle.places(wide)] == [
+        ("staging", "us-east-1", ".aws-sam/delivery/staging"),
+        ("prod", "us-east-1", ".aws-sam/delivery/prod"),
+        ("prod", "eu-west-1", ".aws-sam/delivery/prod-eu-west-1"),
+    ]
+    pipeline = (Path(bundle.__file__).parent / "pipeline.yaml").read_text(encoding="utf-8")
+    for template in ("staging/", "prod/", "prod-${ProdSecondRegion}/"):
+        assert f"Packages::{template}packaged.yaml" in pipeline
+        assert f"Packages::{template}template-configuration.json" in pipeline
