@@ -74,6 +74,9 @@ clean: ## remove everything that was made here, the laptop's state included
 # dev, staging or prod; AS=delivery (or acceptance) calls AWS as that role of the environment, and
 # nothing as the caller itself. SIGNALBOX_PACKAGER=laptop packages without a network.
 
+ifeq ($(origin AS),default) # make's own AS is an assembler
+AS :=
+endif
 ROLE = $(if $(AS),$(PY) -m delivery.as_role $(ENV)/$(AS) --)
 IN_REGION = $(if $(REGION),--region $(REGION))
 WORKLOAD ?= workloads/diabetes

@@ -7,6 +7,8 @@ Behaviour: AWS CloudFormation User Guide, "Intrinsic function reference" and "Ps
 """
 
 import base64
+import ipaddress
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -224,6 +226,24 @@ def _find_in_map(argument: Any, scope: Scope, pointer: str) -> Any:
     return found
 
 
+def _get_azs(argument: Any, scope: Scope, pointer: str) -> Any:
+    """Three zones of a region, or of the stack's own for ""; AWS gives those of the account."""
+    region = resolve(argument, scope, pointer) or scope.pseudo["AWS::Region"]
+    return region if isinstance(region, Pending) else [f"{region}{zone}" for zone in "abc"]
+
+
+def _cidr(argument: Any, scope: Scope, pointer: str) -> Any:
+    """`count` blocks of 2^`bits` addresses each, from the start of a block."""
+    block, count, *bits = (resolve(item, scope, pointer) for item in argument)
+    if isinstance(block, Pending):
+        return block
+    whole = ipaddress.ip_network(str(block))
+    prefix = whole.max_prefixlen - int(bits[0] if bits else 8)
+    if prefix < whole.prefixlen or int(count) > 2 ** (prefix - whole.prefixlen):
+        raise invalid(pointer, f"Fn::Cidr: {block} has no {count} blocks of /{prefix}")
+    return [str(one) for one in itertools.islice(whole.subnets(new_prefix=prefix), int(count))]
+
+
 def _import_value(argument: Any, scope: Scope, pointer: str) -> Any:
     name = resolve(argument, scope, pointer)
     if isinstance(name, Pending):
@@ -290,6 +310,8 @@ _FUNCTIONS: dict[str, Callable[[Any, Scope, str], Any]] = {
     "Fn::Split": _split,
     "Fn::Select": _select,
     "Fn::FindInMap": _find_in_map,
+    "Fn::GetAZs": _get_azs,
+    "Fn::Cidr": _cidr,
     _IMPORT: _import_value,
     "Fn::If": _if,
     "Fn::Base64": _base64,

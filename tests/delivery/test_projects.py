@@ -106,7 +106,12 @@ def test_a_project_makes_no_role_and_no_policy() -> None:
 
 
 def test_all_that_can_be_tagged_says_of_which_project_it_is() -> None:
-    tagged = ("AWS::KMS::Key", "AWS::CodeCommit::Repository", "AWS::SageMaker::ModelPackageGroup")
+    tagged = (
+        "AWS::KMS::Key",
+        "AWS::CodeCommit::Repository",
+        "AWS::SageMaker::ModelPackageGroup",
+        "AWS::SQS::Queue",
+    )
     for name, resource in PROJECT["Resources"].items():
         if resource["Type"] in tagged:
             keys = {tag["Key"] for tag in resource["Properties"]["Tags"]}
@@ -120,6 +125,18 @@ def test_the_roles_of_builds_are_those_of_the_product(kind: str) -> None:
 
     assert role["RoleName"] == {"Fn::Sub": name}
     assert f"role/{name}" in json.dumps(PROJECT["Resources"])
+
+
+def test_a_push_that_cannot_be_delivered_is_kept() -> None:
+    policy = PROJECT["Resources"]["UndeliveredPushesPolicy"]["Properties"]["PolicyDocument"]
+    rules = {n: r for n, r in PROJECT["Resources"].items() if r["Type"] == "AWS::Events::Rule"}
+
+    (statement,) = policy["Statement"]
+    heard = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert sorted(one["Fn::GetAtt"][0] for one in heard) == sorted(rules)
+    for rule in rules.values():
+        (target,) = rule["Properties"]["Targets"]
+        assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["UndeliveredPushes", "Arn"]}}
 
 
 def test_what_people_have_worked_on_outlives_the_project() -> None:

@@ -115,6 +115,7 @@ def test_what_needs_a_resource_that_is_not_made_yet_is_pending(value: Any) -> No
         ({"Fn::FindInMap": ["Images", "mars", "Account"]}, "Images / mars", "/Fn::FindInMap"),
         ({"Fn::If": ["Unknown", 1, 2]}, "condition Unknown is not defined", "/Conditions"),
         ({"Ref": "Env", "Fn::Sub": "x"}, "must be alone", ""),
+        ({"Fn::Cidr": ["10.0.0.0/24", 4, 7]}, "has no 4 blocks of /25", "/Fn::Cidr"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(value: Any, message: str, pointer: str) -> None:
@@ -138,3 +139,10 @@ def test_a_mistake_is_named_with_its_place(value: Any, message: str, pointer: st
 )
 def test_references_are_those_that_count(value: Any, expected: set[str]) -> None:
     assert references(value, scope()) == expected
+
+
+def test_a_network_is_cut_into_equal_parts_and_its_zones_are_of_the_region() -> None:
+    cut = {"Fn::Cidr": ["10.64.0.0/20", 3, 10]}
+
+    assert resolve(cut, scope()) == ["10.64.0.0/22", "10.64.4.0/22", "10.64.8.0/22"]
+    assert resolve({"Fn::Select": [1, {"Fn::GetAZs": "eu-west-1"}]}, scope()) == "eu-west-1b"

@@ -194,7 +194,10 @@ def _verdict(done: Sequence["Step"]) -> str:
     changed = [step.deployment.name for step in done if step.verb != "unchanged"]
     if not changed:
         return f"Nothing to change: all {len(done)} stacks are as the templates say"
-    return f"Set up {', '.join(changed)}. Next: make deploy ENV=dev, then signalbox doctor -e dev"
+    return (
+        f"Set up {', '.join(changed)}. Next: `make build` and `.tools/sam/bin/sam deploy --config-env "
+        "dev` (a CI: `make package deploy ENV=dev AS=delivery`), then `signalbox doctor -e dev`"
+    )
 
 
 def _remove(bootstrap: "Bootstrap", output: Output, *, yes: bool, allow_prod: bool) -> None:
