@@ -195,8 +195,9 @@ def _verdict(done: Sequence["Step"]) -> str:
     if not changed:
         return f"Nothing to change: all {len(done)} stacks are as the templates say"
     return (
-        f"Set up {', '.join(changed)}. Next: `make build` and `.tools/sam/bin/sam deploy --config-env "
-        "dev` (a CI: `make package deploy ENV=dev AS=delivery`), then `signalbox doctor -e dev`"
+        f"Set up {', '.join(changed)}. Next: `make build` and `.tools/sam/bin/sam deploy "
+        "--config-env dev` (a CI: `make package deploy ENV=dev AS=delivery`), then "
+        "`signalbox doctor -e dev`"
     )
 
 
