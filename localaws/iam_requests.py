@@ -220,6 +220,9 @@ _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
     "application-autoscaling:RegisterScalableTarget": {
         "application-autoscaling:service-namespace": "ServiceNamespace"
     },
+    "application-autoscaling:DeregisterScalableTarget": {
+        "application-autoscaling:service-namespace": "ServiceNamespace"
+    },
     "application-autoscaling:PutScalingPolicy": {
         "application-autoscaling:service-namespace": "ServiceNamespace"
     },

@@ -7,6 +7,7 @@ what `aws cloudformation deploy` prints is the CLI's own.
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,7 @@ def test_the_stock_cli_deploys_updates_and_finds_nothing_to_do(
     def deploy(*parameters: str) -> subprocess.CompletedProcess[str]:
         command = [aws, "cloudformation", "deploy", "--stack-name", name]
         options = ["--template-file", tmp_path / "template.yaml", "--parameter-overrides"]
+        time.sleep(1 - time.time() % 1)  # the CLI names its change sets by the second
         return subprocess.run(
             [*command, *options, f"Name={name}", *parameters],
             env=environment_of(laptop),
@@ -220,7 +222,8 @@ def test_the_stock_cli_deploys_updates_and_finds_nothing_to_do(
 
     created, changed, nothing = deploy(), deploy("Delay=9"), deploy("Delay=9")
 
-    assert (created.returncode, changed.returncode, nothing.returncode) == (0, 0, 255)
+    codes = (created.returncode, changed.returncode, nothing.returncode)
+    assert codes == (0, 0, 255), (created, changed, nothing)
     assert f"Successfully created/updated stack - {name}" in changed.stdout
     assert f"No changes to deploy. Stack {name} is up to date" in nothing.stderr
     assert world.delay_of(name) == "9"
