@@ -62,7 +62,7 @@ def _packaged(options: argparse.Namespace) -> str:
         build_dir=options.build_dir,
         prefix=prefix,
     )
-    s3 = boto3.client("s3", region_name=options.region)
+    s3 = boto3.Session().client("s3", region_name=options.region)
     key = options.kms_key_id
     encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
     sent = [_upload(s3, options.s3_bucket, artifact, encrypted) for artifact in made.artifacts]
