@@ -12,6 +12,7 @@ import pytest
 from localaws.iam_record import removals, without
 from signalbox_cli.deciding import decide
 from signalbox_cli.runs import RunView, read_run
+from tests.contracts.machine_harness import definition, states_of
 from tests.scenarios import iam_evidence, stories
 from tests.scenarios.conftest import Laptop
 from tests.scenarios.iam_evidence import Document
@@ -35,6 +36,8 @@ class Refusal:
 
 WITH_BATCH = {"inference": {"mode": "batch", "source": "datasets/smallest"}}
 WITH_ENDPOINT = {"inference": {"mode": "endpoint"}}
+_LOOKS = {"FindChange", "StopProcessingJob", "StopTrainingJob", "StopTransformJob"}
+_MACHINES = {"Train": "training", "Inference": "inference"}
 REFUSALS = [
     Refusal("pipeline", "lambda:InvokeFunction", "signalbox-dev-create-schema", "Prepare"),
     Refusal(
@@ -148,9 +151,15 @@ def assert_denial_is_named(message: str, role: str, action: str, resource: str) 
 
 
 def state_that_failed(served: Laptop, run: RunView, stage: str) -> str:
-    """The state after which the machine went to explain its failure."""
+    """The task after which the machine went to explain its failure.
+
+    Before that it may ask whether only the answer was lost: by choices, by a look, by stopping
+    a job that may have begun.
+    """
     states = stories.states_of(served, run, stage)
-    return states[states.index("ExplainFailure") - 1]
+    choices = {n for n, s in states_of(definition(_MACHINES[stage])) if s["Type"] == "Choice"}
+    before = states[: states.index("ExplainFailure")]
+    return [name for name in before if name not in choices | _LOOKS][-1]
 
 
 @contextmanager
