@@ -14,6 +14,8 @@ PY := $(VENV)/bin/python
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(CURDIR)/$(VENV)/bin/uv pip compile --quiet --universal \
         --python-version 3.11 --generate-hashes --no-emit-index-url
+# Files of tests side by side; in their order, so that the long scenarios are not left for the end.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 ARCHITECTURE ?= arm64
 
 .PHONY: help demo demo-promotion demo-delivery test lint check up bench build docs lock clean tools-asl tools-sam
@@ -36,7 +38,7 @@ up: .venv/.laptop .signalbox/.layers ## serve the laptop's AWS until Ctrl-C
 	@$(RUN) signalbox up $(UP)
 
 test: .venv/.development .signalbox/.layers tools-asl ## every test; what CI runs
-	@$(RUN) $(PY) -m pytest $(PYTEST)
+	@$(RUN) $(PY) -m pytest $(PARALLEL) $(PYTEST)
 
 lint: .venv/.development ## format and lint only, in a second
 	@$(RUN) ruff format --check --quiet . || { echo "run: $(VENV)/bin/ruff format ." >&2; exit 1; }

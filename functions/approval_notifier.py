@@ -217,14 +217,7 @@ def _record(pipeline_name: str, execution_id: str) -> RunRecord:
 
 
 def _channel(owner: str) -> Channel:
-    found = _settings()
-    return Channel(
-        bucket=found.workflow_bucket,
-        topic_arn=found.notification_topic_arn,
-        owner=owner,
-        environment=found.environment_name,
-        region=found.aws_region,
-    )
+    return messages.channel(_settings(), owner)
 
 
 @cache

@@ -21,7 +21,6 @@ from signalbox import (
 from signalbox import settings as settings_of
 from signalbox.aws import intake as data
 from signalbox.aws import messages, runs
-from signalbox.aws.messages import Channel
 from signalbox.delivery import Standing
 from signalbox.errors import ObjectMissingError
 from signalbox.events import ObjectCreated, read
@@ -97,7 +96,7 @@ def _act(manifest: ResolvedManifest, entry: HistoryEntry, arrived: Arrival, owne
     told = None
     if entry.status == intake.QUARANTINED:
         message = messages_data.quarantined(_place(manifest), arrived, entry)
-        told = messages.tell(message, _channel(owner))
+        told = messages.tell(message, messages.channel(_settings(), owner))
         data.remove(arrived)
     gate = data.open_gate(intake.GATES[arrived.part], manifest)
     _tell_of_too_few_rows(manifest, arrived, owner)
@@ -110,22 +109,11 @@ def _tell_of_too_few_rows(manifest: ResolvedManifest, arrived: Arrival, owner: s
     found = data.too_few_rows(arrived.part, manifest)
     if found is not None:
         message = messages_data.too_few_rows(_place(manifest), arrived.part, found)
-        messages.tell(message, _channel(owner))
+        messages.tell(message, messages.channel(_settings(), owner))
 
 
 def _place(manifest: ResolvedManifest) -> Place:
     return Place(manifest, _settings().app_name, _settings().aws_region)
-
-
-def _channel(owner: str) -> Channel:
-    found = _settings()
-    return Channel(
-        bucket=found.workflow_bucket,
-        topic_arn=found.notification_topic_arn,
-        owner=owner,
-        environment=found.environment_name,
-        region=found.aws_region,
-    )
 
 
 def _manifest_uri(arrived: Arrival) -> str:
@@ -133,5 +121,5 @@ def _manifest_uri(arrived: Arrival) -> str:
 
 
 @cache
-def _settings() -> settings_of.IntakeSettings:
-    return settings_of.load(settings_of.IntakeSettings)
+def _settings() -> settings_of.TellingSettings:
+    return settings_of.load(settings_of.TellingSettings)

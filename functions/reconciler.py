@@ -11,8 +11,7 @@ from functools import cache
 from typing import Any
 
 from signalbox import costs, events, hosting, naming, observability, reconciliation, settings
-from signalbox.aws import repairs, survey, survey_hosting
-from signalbox.aws.messages import Channel
+from signalbox.aws import messages, repairs, survey, survey_hosting
 from signalbox.aws.promotions import Environment
 from signalbox.aws.repairs import Following
 from signalbox.aws.survey import Policy
@@ -50,7 +49,7 @@ def reconcile(now: datetime, *, owner: str) -> dict[str, Any]:
         *reconciliation.pending_findings(versions, asked, now),
         *_hosting_findings(versions, asked, now),
     ]
-    told = repairs.tell(findings, _channel(owner))
+    told = repairs.tell(findings, messages.channel(_settings(), owner))
     return {
         "gates": gates,
         "runs": runs,
@@ -119,17 +118,6 @@ def _machines() -> dict[str, str]:
 
 def _prefix() -> str:
     return naming.prefix(_settings().app_name, _settings().environment_name)
-
-
-def _channel(owner: str) -> Channel:
-    found = _settings()
-    return Channel(
-        bucket=found.workflow_bucket,
-        topic_arn=found.notification_topic_arn,
-        owner=owner,
-        environment=found.environment_name,
-        region=found.aws_region,
-    )
 
 
 @cache

@@ -8,6 +8,7 @@ import copy
 import functools
 import importlib
 import sys
+import threading
 import types
 from typing import Any
 
@@ -59,6 +60,25 @@ def configure_moto() -> None:
     _list_versions_without_their_content()
     moto_seams_storage.tell_whether_eventbridge_hears()
     _look_for_operations_once()
+    _read_addresses_one_at_a_time()
+
+
+# Werkzeug reads the pattern of an address with `ast.parse`, which in Python 3.11 is not safe in two
+# threads at once: "AST constructor recursion depth mismatch" (python/cpython#106905).
+_reading_addresses = threading.Lock()
+
+
+def _read_addresses_one_at_a_time() -> None:
+    """moto makes a service's router at its first request, in whichever thread that is served."""
+    from moto.core.routing import ServiceOperationRouter
+
+    def made_once(router: Any, protocol: str) -> Any:
+        if protocol in router._routers:
+            return router._routers[protocol]
+        with _reading_addresses:
+            return made(router, protocol)
+
+    made = moto_patches.replace(ServiceOperationRouter, "_get_router", made_once)
 
 
 def _leave_bucket_policies_to_iam() -> None:
@@ -112,7 +132,8 @@ def backend_application(backend: str) -> WsgiApplication:
     moto_patches.replace(settings, "DISABLE_GLOBAL_CORS", True)
     from moto.moto_server.werkzeug_app import create_backend_app
 
-    made = create_backend_app(backend)
+    with _reading_addresses:
+        made = create_backend_app(backend)
     # Neither cross-origin headers nor Flask's debugging aids are of use; errors must reach us.
     made.debug = False
     made.config["PROPAGATE_EXCEPTIONS"] = True

@@ -2,18 +2,19 @@
 
 A person says something up to five times. Each word has an event, which comes once to three times,
 in any order, at its own moment or any later one, or never. In between, promotions end well or not.
-What is left when all is quiet follows from the registry's last word alone; where events were lost,
-after one look of the reconciler, which is a call of the same function.
+What is left when all is quiet, after one run of the reconciler, follows from the registry's last
+word alone.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions import promotion_handler
+from functions import promotion_handler, reconciler
 from signalbox import promotion
 from signalbox.aws import promotions
 from tests.functions import gate_stories as stories
@@ -65,7 +66,7 @@ def undecided(world: Any, workload: dict[str, str], author: dict[str, Any]) -> B
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_last_word_in_the_registry_decides(world, workload, author):
+def test_the_next_run_brings_every_storm_to_the_same_end(world, workload, author):
     beginning = undecided(world, workload, author)
     seen: list[Storm] = []
 
@@ -74,11 +75,11 @@ def test_the_last_word_in_the_registry_decides(world, workload, author):
     def hold(storm: Storm) -> None:
         seen.append(storm)
         world, arn = weathered(beginning, storm)
-        reconcile(world, arn)
+        reconciler.reconcile(datetime.now(UTC), owner="one")
 
         check(world, arn, storm.words[-1])
         before = snapshot(world, arn)
-        reconcile(world, arn)
+        reconciler.reconcile(datetime.now(UTC), owner="two")
         assert snapshot(world, arn) == before
 
     hold()
@@ -123,12 +124,6 @@ def end_what_runs(world: Any) -> None:
     for arn, known in list(world.machines.ended.items()):
         if known["status"] == "RUNNING":
             world.machines.end(arn, "SUCCEEDED")
-
-
-def reconcile(world: Any, arn: str) -> None:
-    """What a look without an event does."""
-    where = promotion_handler._environment()
-    promotions.follow(where, promotion_handler._settings().promotion_state_machine_arn, arn)
 
 
 def snapshot(world: Any, arn: str) -> Any:

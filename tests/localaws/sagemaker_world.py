@@ -23,6 +23,20 @@ PLACE = Place(ACCOUNT, REGION)
 BUCKET = "world-bucket"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/job"
 IMAGE = f"683313688378.dkr.ecr.{REGION}.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+FACTOR = """
+    def model_fn(model_dir):
+        return float(open(model_dir + "/factor.txt").read())
+
+    def input_fn(body, content_type):
+        return [float(line) for line in body.splitlines()]
+
+    def predict_fn(rows, factor):
+        return [row * factor for row in rows]
+
+    def output_fn(prediction, accept):
+        return "".join(f"{value}\\n" for value in prediction)
+"""
+"""inference.py of a model that multiplies each line by its factor.txt."""
 _MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _KINDS = {
     "Processing": Kind.PROCESSING_JOB,

@@ -10,21 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import clients, faults
-from tests.localaws.sagemaker_world import World, comes_true, laptop
+from tests.localaws.sagemaker_world import FACTOR, World, comes_true, laptop
 
-FACTOR = """
-    def model_fn(model_dir):
-        return float(open(model_dir + "/factor.txt").read())
-
-    def input_fn(body, content_type):
-        return [float(line) for line in body.splitlines()]
-
-    def predict_fn(rows, factor):
-        return [row * factor for row in rows]
-
-    def output_fn(prediction, accept):
-        return "".join(f"{value}\\n" for value in prediction)
-"""
 FAULTY = FACTOR.replace("return [row * factor", "raise ValueError('faulty'); return [row * factor")
 OLD, NEW = b"2.0\n", b"3.0\n"
 

@@ -7,21 +7,8 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.localaws.sagemaker_world import ROLE, World, comes_true, container, laptop
+from tests.localaws.sagemaker_world import FACTOR, ROLE, World, comes_true, container, laptop
 
-FACTOR = """
-    def model_fn(model_dir):
-        return float(open(model_dir + "/factor.txt").read())
-
-    def input_fn(body, content_type):
-        return [float(line) for line in body.splitlines()]
-
-    def predict_fn(rows, factor):
-        return [row * factor for row in rows]
-
-    def output_fn(prediction, accept):
-        return "".join(f"{value}\\n" for value in prediction)
-"""
 BROKEN = "def model_fn(model_dir): raise OSError('weights are missing')"
 
 

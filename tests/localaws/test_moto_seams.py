@@ -1,10 +1,17 @@
 """One smoke test per private name of moto that is touched; a moved name fails here, by name."""
 
+import ast
 import gc
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Semaphore
 from typing import Any
+
+import pytest
+from moto.core.routing import get_service_router
 
 from localaws import moto_seams_iam
 from localaws.clients import developer_client
@@ -26,6 +33,39 @@ def test_lean_start_leaves_out_batch_and_ec2() -> None:
     )
 
     assert run.returncode == 0, run.stderr
+
+
+def test_addresses_of_services_are_never_read_by_two_threads_at_once(
+    laptop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python 3.11 fails a request now and then when `ast.parse` runs in two threads.
+    parse, reading, together = ast.parse, Semaphore(1), []
+
+    def watched(*args: Any, **kwargs: Any) -> ast.AST:
+        alone = reading.acquire(blocking=False)
+        together.append(not alone)
+        time.sleep(0.001)
+        try:
+            return parse(*args, **kwargs)
+        finally:
+            if alone:
+                reading.release()
+
+    get_service_router.cache_clear()
+    monkeypatch.setattr(ast, "parse", watched)
+    first_requests = [
+        developer_client("lambda").list_functions,
+        developer_client("s3").list_buckets,
+        developer_client("lambda").list_layers,
+        developer_client("scheduler").list_schedules,
+    ]
+
+    with ThreadPoolExecutor(len(first_requests)) as pool:
+        for answer in [pool.submit(request) for request in first_requests]:
+            answer.result()
+
+    assert together, "no address was read: the test looks in the wrong place"
+    assert not any(together)
 
 
 def test_roles_users_and_keys_are_found_in_the_iam_store(laptop: Any) -> None:

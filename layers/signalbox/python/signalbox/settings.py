@@ -29,14 +29,19 @@ class RunSettings(Settings):
     workflow_bucket: NonEmpty
 
 
-class NotifierSettings(RunSettings):
-    """Whom approval_notifier tells, and what it has to know of the gates."""
+class TellingSettings(RunSettings):
+    """Whom a function tells, and what its messages and their commands have to name."""
 
     app_name: Annotated[str, Field(pattern=APP_NAME_PATTERN)]
     environment_name: Annotated[str, Field(pattern=r"^(dev|staging|prod)$")]
     aws_region: NonEmpty
-    pipeline_name: NonEmpty
     notification_topic_arn: Arn
+
+
+class NotifierSettings(TellingSettings):
+    """What approval_notifier has to know of the gates."""
+
+    pipeline_name: NonEmpty
     upload_gate_timeout_minutes: Annotated[int, Field(ge=5)]
     approve_model_timeout_minutes: Annotated[int, Field(ge=5)]
     two_person_rule: bool
@@ -57,13 +62,9 @@ class PromotionHandlerSettings(PolicySettings):
     promotion_state_machine_arn: Arn
 
 
-class PromotionSettings(RunSettings):
+class PromotionSettings(TellingSettings):
     """The environment that promote_version promotes from."""
 
-    app_name: Annotated[str, Field(pattern=APP_NAME_PATTERN)]
-    environment_name: Annotated[str, Field(pattern=r"^(dev|staging|prod)$")]
-    aws_region: NonEmpty
-    notification_topic_arn: Arn
     image_uri: NonEmpty
 
 
@@ -88,15 +89,6 @@ class WebhookSettings(Settings):
 
     webhook_kind: Annotated[str, Field(pattern=r"^(slack|teams|generic)$")]
     webhook_secret_arn: Arn
-
-
-class IntakeSettings(RunSettings):
-    """Whom data_intake tells about bad data, and what their commands have to name."""
-
-    app_name: Annotated[str, Field(pattern=APP_NAME_PATTERN)]
-    environment_name: Annotated[str, Field(pattern=r"^(dev|staging|prod)$")]
-    aws_region: NonEmpty
-    notification_topic_arn: Arn
 
 
 class PlatformSettings(RunSettings):

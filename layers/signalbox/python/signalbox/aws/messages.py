@@ -14,6 +14,7 @@ from signalbox.delivery import Claim, Standing
 from signalbox.errors import ObjectMissingError
 from signalbox.messages import Message, fitted
 from signalbox.messages_text import to_text
+from signalbox.settings import TellingSettings
 
 # The subscription of the webhook's queue takes only notifications with this attribute.
 ATTRIBUTE = "signalbox"
@@ -31,6 +32,17 @@ class Channel:
     owner: str
     environment: str
     region: str
+
+
+def channel(found: TellingSettings, owner: str) -> Channel:
+    """The channel of a function; `owner` is the delivery that it works for."""
+    return Channel(
+        bucket=found.workflow_bucket,
+        topic_arn=found.notification_topic_arn,
+        owner=owner,
+        environment=found.environment_name,
+        region=found.aws_region,
+    )
 
 
 def tell(message: Message, channel: Channel) -> Standing:

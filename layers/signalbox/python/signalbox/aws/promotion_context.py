@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from signalbox import manifest_history, naming, promotion, promotion_check, promotion_manifest
 from signalbox.aws import messages, promotion_target, promotion_versions, promotions, registry, runs
-from signalbox.aws.messages import Channel
 from signalbox.aws.promotion_target import TargetSession
 from signalbox.aws.promotions import Environment
 from signalbox.aws.registry import ModelVersion
@@ -270,11 +269,4 @@ def telling_early(home: PromotionSettings, arn: str, execution: str) -> Telling 
 
 def tell(home: PromotionSettings, message: Message, execution: str) -> None:
     """Send a message unless it was sent."""
-    channel = Channel(
-        bucket=home.workflow_bucket,
-        topic_arn=home.notification_topic_arn,
-        owner=execution,
-        environment=home.environment_name,
-        region=home.aws_region,
-    )
-    messages.tell(message, channel)
+    messages.tell(message, messages.channel(home, execution))
