@@ -96,13 +96,14 @@ class Pool:
             return [process.pid for process in (*idle, *self._lent)]
 
     def by_function(self) -> dict[str, dict[str, list[int]]]:
-        """Process ids of each function's ARN, those that answer a call now and those that wait."""
+        """Ids of the living processes by their function's ARN: those that answer, and those that wait."""
         found: dict[str, dict[str, list[int]]] = {}
         with self._changed:
             idle = [("idle", p) for group in self._groups.values() for p in group.idle]
             for state, process in (*idle, *(("busy", p) for p in self._lent)):
                 known = found.setdefault(process.spec.arn, {"busy": [], "idle": []})
-                known[state].append(process.pid)
+                if process.alive:
+                    known[state].append(process.pid)
         return found
 
     def forget(self, arn: str) -> None:

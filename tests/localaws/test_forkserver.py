@@ -14,6 +14,7 @@ import pytest
 from localaws import forkserver, job_child
 from localaws.child_spec import ChildSpec
 from localaws.forkserver import Child
+from tests.localaws.processes import runs
 from tests.localaws.sagemaker_world import comes_true
 
 Run = Callable[..., Child]
@@ -194,14 +195,7 @@ def test_giving_a_child_up_kills_its_whole_group(tmp_path: Path) -> None:
     child.poll()
     pids = [str(child.pid), "".join(seen).strip()]
     child.close()
-    assert comes_true(lambda: not any(_runs(pid) for pid in pids))
-
-
-def _runs(pid: str) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
+    assert comes_true(lambda: not any(runs(pid) for pid in pids))
 
 
 def test_no_child_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
@@ -226,9 +220,9 @@ while True:
         assert server.stdout is not None
         pids = server.stdout.readline().split()
         assert len(pids) == 2
-        assert all(_runs(pid) for pid in pids)
+        assert all(runs(pid) for pid in pids)
         server.send_signal(signal.SIGKILL)
-    assert comes_true(lambda: not any(_runs(pid) for pid in pids))
+    assert comes_true(lambda: not any(runs(pid) for pid in pids))
 
 
 def test_a_server_that_was_asked_nothing_ends_in_the_middle_of_its_imports() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from localaws import job_execution, job_folder
+from tests.localaws.processes import runs
 from tests.localaws.sagemaker_world import (
     BUCKET,
     IMAGE,
@@ -156,14 +157,7 @@ def test_stop_ends_a_script_and_its_children_even_if_they_ignore_sigterm(
     pids = world.log("ProcessingJobs", "stubborn/")[0].split()[1:]
     world.sagemaker.stop_processing_job(ProcessingJobName="stubborn")
     assert world.finished("Processing", "stubborn")["ProcessingJobStatus"] == "Stopped"
-    assert comes_true(lambda: not any(_runs(pid) for pid in pids), timeout_s=5)
-
-
-def _runs(pid: str) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
+    assert comes_true(lambda: not any(runs(pid) for pid in pids), timeout_s=5)
 
 
 def test_sigterm_lets_a_script_finish_its_work(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.localaws.processes import runs
 from tests.localaws.sagemaker_world import comes_true, laptop
 
 ENDLESS = "import os, time; print('pid', os.getpid(), flush=True); time.sleep(600)"
@@ -23,13 +24,6 @@ def test_nothing_runs_on_when_the_laptop_stops(tmp_path: Path) -> None:
         lines = world.log("ProcessingJobs", "left-running/") + world.log("Endpoints/left", "All")
         pids = [line.split()[1] for line in lines]
         assert len(pids) == 2
-        assert all(_runs(pid) for pid in pids)
-    assert comes_true(lambda: not any(_runs(pid) for pid in pids), timeout_s=5)
+        assert all(runs(pid) for pid in pids)
+    assert comes_true(lambda: not any(runs(pid) for pid in pids), timeout_s=5)
     assert not list(tmp_path.glob("*/*/left*"))
-
-
-def _runs(pid: str) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False

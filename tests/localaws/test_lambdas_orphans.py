@@ -1,17 +1,17 @@
 """No function outlives the laptop's AWS, however that ends."""
 
-import io
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+from tests.localaws.lambda_world import zipped
+from tests.localaws.processes import runs
+from tests.localaws.sagemaker_world import comes_true
 
 APP = "import os\ndef handler(event, context): return [os.getpid(), os.environ['HOME']]\n"
 TRUST = {
@@ -61,35 +61,6 @@ def called(session: Any, url: str, layers: dict[str, str]) -> tuple[int, str]:
     return pid, home
 
 
-def zipped(files: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
-
-
-def is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False  # just gone, or not Linux: who asks looks again
-
-
-def gone(pid: int) -> bool:
-    """A process that has ended but that nobody has waited for is gone as well."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if is_zombie(pid):
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def test_a_killed_laptop_leaves_neither_processes_nor_folders(tmp_path: Path) -> None:
     server, session, url = started(tmp_path)
     with server:
@@ -100,5 +71,5 @@ def test_a_killed_laptop_leaves_neither_processes_nor_folders(tmp_path: Path) ->
             server.send_signal(signal.SIGKILL)
             server.wait()
 
-    assert gone(pid)
+    assert comes_true(lambda: not runs(pid), timeout_s=10)
     assert not Path(home).exists()
