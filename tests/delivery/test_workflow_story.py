@@ -179,7 +179,8 @@ def test_every_command_of_the_workflows_was_executed(here: World) -> None:
     }
 
     assert done >= {
-        "Accounts, roles and regions, from delivery/environments",
+        "Regions of the environment, from delivery/environments",
+        "Account and role, from delivery/environments",
         "Package",
         "What changes",
         "Deploy",
