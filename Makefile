@@ -37,7 +37,7 @@ demo-delivery: .venv/.development .signalbox/.layers ## two commits through the 
 up: .venv/.laptop .signalbox/.layers ## serve the laptop's AWS until Ctrl-C
 	@$(RUN) signalbox up $(UP)
 
-test: .venv/.development .signalbox/.layers tools-asl ## every test; what CI runs
+test: .venv/.development .signalbox/.layers tools-asl tools-sam ## every test; what CI runs
 	@$(RUN) $(PY) -m pytest $(PARALLEL) $(PYTEST)
 
 lint: .venv/.development ## format and lint only, in a second
