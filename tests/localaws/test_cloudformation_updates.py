@@ -33,7 +33,7 @@ STACK = "signalbox-dev"
 PACKAGES = "packages-of-the-test"
 SOURCES = ("template.yaml", "functions", "statemachines", "layers")
 VERSIONS = os.environ.get("SIGNALBOX_TEMPLATE_VERSIONS", "3")
-# Commits whose template cannot be deployed and why; what a commit took away on purpose of that which
+# Commits whose template cannot be deployed, and why; and what a commit took away on purpose that
 # holds something.
 UNKNOWN_FIELDS = (
     "InferenceStateMachine passes fields that Step Functions's integration does not take"
