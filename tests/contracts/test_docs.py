@@ -122,4 +122,3 @@ def test_the_functions_that_pages_count_are_those_of_the_template() -> None:
     }
 
     assert counted == {(page, NUMBERS[functions]) for page in pages}
-    assert set(re.findall(r"(\d+) functions", text_of(Path("README.md")))) == {str(functions)}
