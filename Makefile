@@ -37,7 +37,7 @@ demo-delivery: .venv/.development .signalbox/.layers ## two commits through the 
 up: .venv/.laptop .signalbox/.layers ## serve the laptop's AWS until Ctrl-C
 	@$(RUN) signalbox up $(UP)
 
-test: .venv/.development .signalbox/.layers tools-asl ## every test; what CI runs
+test: .venv/.development .signalbox/.layers tools-asl tools-sam ## every test; what CI runs
 	@$(RUN) $(PY) -m pytest $(PARALLEL) $(PYTEST)
 
 lint: .venv/.development ## format and lint only, in a second
@@ -74,12 +74,12 @@ clean: ## remove everything that was made here, the laptop's state included
 # -------------------------------------------------------------------------------------- delivery
 # What every CI calls (docs/delivery.md), after `make check`, `make test` and `make build`. ENV is
 # dev, staging or prod; AS=delivery (or acceptance) calls AWS as that role of the environment, and
-# nothing as the caller itself. SIGNALBOX_PACKAGER=laptop packages without a network.
+# nothing as the caller itself. REGION is one of the environment's, or its first. SIGNALBOX_PACKAGER=laptop packages without a network.
 
 ifeq ($(origin AS),default) # make's own AS is an assembler
 AS :=
 endif
-ROLE = $(if $(AS),$(PY) -m delivery.as_role $(ENV)/$(AS) --)
+ROLE = $(if $(AS),$(PY) -m delivery.as_role $(ENV)/$(AS)$(if $(REGION),/$(REGION)) --)
 IN_REGION = $(if $(REGION),--region $(REGION))
 WORKLOAD ?= workloads/diabetes
 ACCEPTANCE ?= .signalbox/acceptance

@@ -2,8 +2,9 @@
 
     python -m delivery.as_role ROLE [--session-name NAME] -- COMMAND [ARGUMENT ...]
 
-ROLE is an ARN, or ENVIRONMENT/KIND of delivery/environments (dev/delivery, staging/acceptance); by
-that name the command gets the environment's region, too, as its default. The caller comes from
+ROLE is an ARN, or ENVIRONMENT/KIND of delivery/environments (dev/delivery, staging/acceptance) with
+a further region of the environment at the end (prod/delivery/eu-west-1); by that name the command
+gets the region, too, as its default. The caller comes from
 boto3's default chain: a build's role, a workflow's web identity, a profile. A session of a role
 that assumes another ends after an hour (IAM User Guide, "Role chaining").
 """
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from delivery import settings
+from delivery.model import Settings
 from delivery.toml_reading import SettingsError
 
 DURATION_S = 3600
@@ -38,18 +40,30 @@ class RoleError(Exception):
 
 
 def role_arn(name: str) -> str:
-    """The ARN of ENVIRONMENT/KIND; an ARN as it is. Raises RoleError for anything else."""
+    """The ARN of ENVIRONMENT/KIND[/REGION]; an ARN as it is. Raises RoleError for anything else."""
     if _ROLE.fullmatch(name):
         return name
-    environment, slash, kind = name.partition("/")
+    environment, slash, rest = name.partition("/")
+    kind, _, region = rest.partition("/")
     try:
         if slash:
-            return settings.load().role_arn(environment, kind)
+            found = settings.load()
+            arn = found.role_arn(environment, kind, region)
+            _check_region(found, environment, region)
+            return arn
     except KeyError as error:
         raise RoleError(f"{name}: {error.args[0]}") from None
     raise RoleError(
         f"{name} is neither the ARN of a role nor ENVIRONMENT/KIND, such as dev/delivery"
     )
+
+
+def _check_region(found: Settings, environment: str, region: str) -> None:
+    """Raises RoleError for a region that is none of the environment's."""
+    is_operations = environment == "operations"
+    known = (found.operations.region,) if is_operations else found.environments[environment].regions
+    if region and region not in known:
+        raise RoleError(f"{environment} is not in {region}, only in {', '.join(known)}")
 
 
 def session_name(variables: Mapping[str, str]) -> str:
@@ -67,9 +81,10 @@ def region_of(name: str) -> dict[str, str]:
     if _ROLE.fullmatch(name):
         return {}
     found = settings.load()
-    environment = name.partition("/")[0]
+    environment, _, rest = name.partition("/")
     place = found.operations if environment == "operations" else found.environments[environment]
-    return {"AWS_REGION": place.region, "AWS_DEFAULT_REGION": place.region}
+    region = rest.partition("/")[2] or place.region
+    return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
 
 def environment_of(keys: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,8 @@
     python -m delivery.settings samconfig                      write samconfig.toml
     python -m delivery.settings template-configuration ENV     for CodePipeline's CloudFormation
     python -m delivery.settings parameters TEMPLATE [ENV]      for aws cloudformation deploy
-    python -m delivery.settings github ENV                     lines for $GITHUB_OUTPUT
+    python -m delivery.settings regions ENV                    its regions, for $GITHUB_OUTPUT
+    python -m delivery.settings github ENV [--region REGION]   one region, for $GITHUB_OUTPUT
     python -m delivery.settings --check                        generated files are up to date
 
 Standard library only: a build reads the settings before anything is installed.
@@ -190,21 +191,37 @@ def template_configuration(
     return json.dumps(content, indent=2) + "\n"
 
 
-def github_outputs(settings: Settings, environment: str) -> str:
-    """name=value lines for a workflow: what it may assume and where it deploys."""
+def github_outputs(settings: Settings, environment: str, region: str = "") -> str:
+    """name=value lines for a workflow: what it may assume and where it deploys, in one region.
+
+    Raises SettingsError for a region of others, and for none where the environment has several:
+    who forgets one of them would leave it at the version before.
+    """
     found = settings.environments[environment]
+    where = _region_of(found, region)
     is_tried_out = (environment, "acceptance") != NOT_TRIED_OUT
-    acceptance = settings.role_arn(environment, "acceptance") if is_tried_out else ""
+    acceptance = settings.role_arn(environment, "acceptance", where) if is_tried_out else ""
     lines = {
-        "role": settings.role_arn(environment, "github"),
-        "delivery_role": settings.role_arn(environment, "delivery"),
+        "role": settings.role_arn(environment, "github", where),
+        "delivery_role": settings.role_arn(environment, "delivery", where),
         "acceptance_role": acceptance,
-        "region": found.region,
+        "region": where,
+        "is_home": str(where == found.region).lower(),
         "account": found.account,
         "stack": found.stack_name,
-        "artifact_bucket": settings.artifact_bucket_in(found.region),
+        "artifact_bucket": settings.artifact_bucket_in(where),
     }
     return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+def _region_of(environment: Environment, region: str) -> str:
+    known = ", ".join(environment.regions)
+    if not region and len(environment.regions) > 1:
+        problem = f"is delivered to {known}: say which one of them, each in its turn (--region)"
+        raise SettingsError(f"{environment.name} {problem}")
+    if region and region not in environment.regions:
+        raise SettingsError(f"{environment.name} is not in {region}, only in {known}")
+    return region or environment.region
 
 
 def deployment_parameters(settings: Settings, template: str, environment: str = "") -> str:
@@ -245,6 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="compare generated files, write none")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("samconfig")
+    commands.add_parser("regions").add_argument("environment", choices=_ORDER)
     for name in ("template-configuration", "github"):
         command = commands.add_parser(name)
         command.add_argument("environment", choices=_ORDER)
@@ -265,7 +283,10 @@ def _run(chosen: argparse.Namespace) -> int:
         case "template-configuration":
             _print(template_configuration(settings, chosen.environment, chosen.region))
         case "github":
-            _print(github_outputs(settings, chosen.environment))
+            _print(github_outputs(settings, chosen.environment, chosen.region))
+        case "regions":
+            regions = settings.environments[chosen.environment].regions
+            _print(f"regions={json.dumps(regions)}\n")
         case "parameters":
             _print(deployment_parameters(settings, chosen.template, chosen.environment))
         case _:

@@ -54,8 +54,6 @@ def signalbox(words: Words) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------- aws
-# Of the AWS CLI's version 2 only; the one that is installed here is version 1.
-_OF_VERSION_2 = ("--cli-binary-format",)
 # Taken by the command line and kept from the API: botocore turns pages with it.
 _OF_THE_COMMAND_LINE = {"PaginationConfig"}
 
@@ -94,7 +92,7 @@ def aws(words: Words) -> list[str]:
     """By the AWS CLI's own parser in this process, then by botocore's model of the operation."""
     driver, calls = _driver()
     calls.clear()
-    given = _without(words, "--profile", *_OF_VERSION_2)
+    given = _without(words, "--profile")
     _stop_customizations_of(given[0])
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
@@ -251,7 +249,19 @@ def git(words: Words) -> list[str]:
 
 # GitHub's client is not to be had everywhere: the options of `gh api` that pages use, from its
 # manual ("gh api", cli.github.com, read 2026-11).
-_GH = {("api",): {"--method", "--field", "--raw-field", "--jq", "--silent", "-f", "-F", "-X"}}
+_GH = {
+    ("api",): {
+        "--method",
+        "--field",
+        "--raw-field",
+        "--jq",
+        "--silent",
+        "-f",
+        "-F",
+        "-X",
+        "--input",
+    }
+}
 
 
 def gh(words: Words) -> list[str]:

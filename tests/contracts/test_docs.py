@@ -105,3 +105,20 @@ def test_a_decision_has_a_date_a_reason_and_a_way_back(path: Path) -> None:
     assert re.search(r"^20\d\d-\d\d-\d\d$", text, re.M)
     for part in ("**Context.**", "**Choice.**", "**To revert.**"):
         assert part in text
+
+
+WORDS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen")
+NUMBERS = dict(enumerate(WORDS, 10))
+
+
+def test_the_functions_that_pages_count_are_those_of_the_template() -> None:
+    functions = len(repository.resources("AWS::Serverless::Function"))
+    words = "|".join(WORDS)
+    pages = {Path("README.md"), Path("CHANGELOG.md"), Path("docs/architecture.md")}
+    counted = {
+        (page, word)
+        for page in pages
+        for word in re.findall(rf"\b({words})\s+(?:Lambda )?functions", text_of(page))
+    }
+
+    assert counted == {(page, NUMBERS[functions]) for page in pages}

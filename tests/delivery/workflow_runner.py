@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tests.delivery import workflow_stand_ins
-from tests.delivery.workflow_expressions import filled, is_met
+from tests.delivery.workflow_expressions import evaluate, filled, is_met
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ".github/workflows"
@@ -90,6 +90,7 @@ class Job:
     needs: Mapping[str, Any]
     permissions: Mapping[str, str]
     folder: Path
+    matrix: Mapping[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     steps: dict[str, Any] = field(default_factory=dict)
     has_failed: bool = False
@@ -120,6 +121,7 @@ class Job:
             "needs": self.needs,
             "steps": self.steps,
             "env": self.variables,
+            "matrix": self.matrix,
         }
 
     def status(self, name: str) -> bool:
@@ -187,19 +189,24 @@ class Runner:
         outputs: dict[str, Any] = {}
         for name, declared in in_order(workflow["jobs"]):
             needs = {one: outputs[one] for one in _listed(declared.get("needs"))}
-            job = Job(
-                run=run,
-                name=prefix + name,
-                declared=declared,
-                inputs=inputs,
-                needs=needs,
-                permissions=_granted(permissions_of(workflow, declared), caller),
-                folder=self.folder / f"{len(self.runs)}-{run.workflow}-{prefix}{name}",
-            )
-            job.has_failed = any(one["result"] != "success" for one in needs.values())
-            result = self._run_job(job)
-            run.results[job.name] = result
-            outputs[name] = {"result": result, "outputs": self._outputs(job)}
+            for matrix in combinations(declared, {"needs": needs, "inputs": inputs}):
+                label = f" ({', '.join(matrix.values())})" if matrix else ""
+                job = Job(
+                    run=run,
+                    name=prefix + name + label,
+                    declared=declared,
+                    inputs=inputs,
+                    needs=needs,
+                    permissions=_granted(permissions_of(workflow, declared), caller),
+                    folder=self.folder / f"{len(self.runs)}-{run.workflow}-{prefix}{name}{label}",
+                    matrix=matrix,
+                )
+                job.has_failed = any(one["result"] != "success" for one in needs.values())
+                result = self._run_job(job)
+                run.results[job.name] = result
+                outputs[name] = {"result": result, "outputs": self._outputs(job)}
+                if result == "failure":  # fail-fast: what has not begun does not begin
+                    break
 
     def _outputs(self, job: Job) -> dict[str, str]:
         declared = job.declared.get("outputs", {})
@@ -379,6 +386,21 @@ def in_order(jobs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             raise ValueError(f"jobs need each other in a circle: {set(jobs) - done}")
         yield ready[0], jobs[ready[0]]
         done.add(ready[0])
+
+
+def combinations(
+    declared: Mapping[str, Any], context: Mapping[str, Any]
+) -> list[Mapping[str, str]]:
+    """Of a job with a matrix of one dimension, one after the other; one that is empty without."""
+    if "strategy" not in declared:
+        return [{}]
+    strategy = dict(declared["strategy"])
+    if strategy.pop("max-parallel", None) != 1 or list(strategy) != ["matrix"]:
+        raise ValueError(f"this runner knows jobs one after the other, not {declared['strategy']}")
+    ((name, values),) = strategy["matrix"].items()
+    if any(one["result"] != "success" for one in context["needs"].values()):
+        return [{}]  # skipped, so it is never asked which there are
+    return [{name: value} for value in evaluate(values, context, lambda _name: True)]
 
 
 def _listed(value: Any) -> list[str]:

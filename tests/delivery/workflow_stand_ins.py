@@ -89,7 +89,7 @@ def configure_aws_credentials(runner: "Runner", job: "Job", given: Mapping[str, 
     """
     _only(
         given,
-        *("role-to-assume", "aws-region", "role-session-name"),
+        *("role-to-assume", "aws-region", "role-session-name", "role-duration-seconds"),
         *("allowed-account-ids", "mask-aws-account-id"),
     )
     if job.permissions.get("id-token") != "write":
@@ -105,6 +105,7 @@ def configure_aws_credentials(runner: "Runner", job: "Job", given: Mapping[str, 
             RoleArn=given["role-to-assume"],
             RoleSessionName=given["role-session-name"],
             WebIdentityToken=token(subject(job)),
+            DurationSeconds=int(given["role-duration-seconds"]),
         )
     except ClientError as error:
         raise StepFailed(f"Could not assume role with OIDC: {error}") from None
