@@ -17,7 +17,7 @@ Deploy = Callable[[Deployment], dict[str, str]]
 
 @pytest.fixture(scope="session")
 def found() -> Settings:
-    """The committed settings, whose accounts are the laptop's."""
+    """The example settings, whose accounts are the laptop's."""
     return settings.load()
 
 

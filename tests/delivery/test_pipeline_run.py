@@ -46,8 +46,8 @@ def source_archive() -> bytes:
     """The committed files, as a Git host's archive has them."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for path in repository.committed_files():
-            archive.write(repository.ROOT / path, str(path))
+        for path, source in repository.example_files():
+            archive.write(source, str(path))
     return content.getvalue()
 
 

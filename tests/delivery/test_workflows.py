@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from delivery import promotion_tags, settings
+from delivery import promotion_tags
 from tests.delivery import workflow_rules
 from tests.delivery.workflow_runner import ROOT, STAND_INS, Event, is_started_by, triggers
 
@@ -144,13 +144,6 @@ def test_what_starts_what(event: Event, started: list[str]) -> None:
     assert found == started
     if started == ["promote.yml"]:
         assert event.ref_name.startswith(promotion_tags.environment_of(event.ref))
-
-
-def test_the_branch_that_goes_to_dev_is_the_settings() -> None:
-    branch = settings.load().repository.branch
-
-    assert triggers(WORKFLOWS["deploy-dev.yml"])["push"]["branches"] == [branch]
-    assert f"branches: {{only: {branch}}}" in CIRCLECI.read_text(encoding="utf-8")
 
 
 def test_nothing_of_an_account_is_written_into_a_workflow() -> None:
