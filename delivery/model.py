@@ -130,7 +130,7 @@ class Settings:
         Raises KeyError for an environment or kind that there is not.
         """
         if environment not in ("operations", *self.environments):
-            raise KeyError(f"there is no {environment}, only {', '.join(self.environments)}")
+            raise KeyError(f"no environment {environment}, only {', '.join(self.environments)}")
         if environment == "operations":
             kinds: tuple[str, ...] = OPERATIONS_ROLES
             part, home = "delivery", self.operations.region

