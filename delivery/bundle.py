@@ -25,7 +25,7 @@ ENVIRONMENTS = ("staging", "prod")
 def places(found: Settings) -> Iterator[tuple[str, str, Path]]:
     """Environment, region and folder of each deployment, the home region of each first."""
     for environment in ENVIRONMENTS:
-        known = found.environments[environment]
+        known = settings.environment_named(found, environment)
         for region in known.regions:
             name = environment if region == known.region else f"{environment}-{region}"
             yield environment, region, FOLDER / name

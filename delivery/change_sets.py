@@ -112,7 +112,7 @@ def _say(line: str) -> None:
 def stack_of(environment: str, region: str, *, deploying: bool) -> Stack:
     """The stack of an environment; a preview has no role to pass. Raises StackError."""
     found = settings.load()
-    known = found.environments[environment]
+    known = settings.environment_named(found, environment)
     where = region or known.region
     if where not in known.regions:
         raise StackError(f"{environment} is not in {where}, only in {', '.join(known.regions)}")

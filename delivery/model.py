@@ -129,6 +129,8 @@ class Settings:
 
         Raises KeyError for an environment or kind that there is not.
         """
+        if environment not in ("operations", *self.environments):
+            raise KeyError(f"no environment {environment}, only {', '.join(self.environments)}")
         if environment == "operations":
             kinds: tuple[str, ...] = OPERATIONS_ROLES
             part, home = "delivery", self.operations.region

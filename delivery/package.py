@@ -62,7 +62,7 @@ def package(environment: str, region: str = "") -> None:
     import boto3
 
     found = settings.load()
-    known = found.environments[environment].regions
+    known = settings.environment_named(found, environment).regions
     where = region or known[0]
     if where not in known:
         raise PackageError(f"{environment} is not in {where}, only in {', '.join(known)}")

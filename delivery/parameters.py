@@ -115,8 +115,13 @@ def _schedules(environment: Environment) -> dict[str, str]:
 
 
 def deployments(settings: Settings) -> tuple[Deployment, ...]:
-    """The account set-up and the delivery pipeline, in the order in which they can be deployed."""
-    return (*_operations(settings), _data(settings), *_accounts(settings), _pipeline(settings))
+    """The account set-up and the delivery pipeline, in the order in which they can be deployed.
+
+    The pipeline tries out in staging what it takes to prod: without either there is none.
+    """
+    set_up = (*_operations(settings), _data(settings), *_accounts(settings))
+    is_piped = {"staging", "prod"} <= settings.environments.keys()
+    return (*set_up, _pipeline(settings)) if is_piped else set_up
 
 
 def delivered_regions(settings: Settings) -> tuple[str, ...]:

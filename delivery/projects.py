@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 2 when the settings or the workload cannot be used."""
     chosen = _parser().parse_args(arguments)
     try:
-        environment = settings.load(chosen.folder).environments[chosen.environment]
+        environment = settings.environment_named(settings.load(chosen.folder), chosen.environment)
         found = (
             request(environment, chosen.name, chosen.role)
             if chosen.command == "request"

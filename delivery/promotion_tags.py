@@ -8,7 +8,8 @@
 `staging/<UTC time>-<commit>`: such a tag is never moved, so that Git itself says what was promoted
 and when, and a rule of the repository can keep `prod/*` for few people. Git has no tag `staging`
 beside tags `staging/NAME`, so a repository uses the one or the others. A commit is promoted when it
-is on the default branch; to prod, when its promotion to staging has succeeded.
+is on the default branch; to prod, when its promotion to staging has succeeded (without a
+staging.toml in delivery/environments there is none to wait for).
 """
 
 import argparse
@@ -65,7 +66,8 @@ def check(ref: str, *, evidence: str, expected: str = "") -> str:
             "be deployed: the run of the newer commit promotes it"
         )
     check_commit(commit)
-    if environment == "prod" and evidence == "github":
+    is_tried_out = "staging" in settings.load().environments
+    if environment == "prod" and evidence == "github" and is_tried_out:
         _check_staging(commit)
     return environment
 

@@ -29,6 +29,7 @@ FOLDER_VARIABLE = "SIGNALBOX_SETTINGS"
 """Environment variable that names another folder than delivery/environments."""
 
 _ORDER = ("dev", "staging", "prod")  # template.yaml's EnvironmentName knows no others
+_FIRST = "dev"  # the one that there always is
 _ACCOUNT = (r"\d{12}", "the twelve digits of an account, in quotes")
 _REGION = (r"[a-z]{2}(-[a-z]+)+-\d", 'a region such as "us-east-1"')
 _TABLES = ("repository", "operations", "data")
@@ -36,11 +37,16 @@ _SCHEDULE = re.compile(r"(cron|rate)\(.+\)")
 
 
 def load(folder: Path | None = None) -> Settings:
-    """All files of the folder; raises SettingsError, which names file, key and remedy."""
+    """All files of the folder; raises SettingsError, which names file, key and remedy.
+
+    staging.toml and prod.toml are there for who has those environments.
+    """
     folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
+    _check_names(folder)
     shared = read(folder / "shared.toml").only(["app", "checks", *_TABLES])
-    app = shared.text("app", r"[a-z][a-z0-9-]{1,14}", "2 to 15 of a-z, 0-9 and -, a letter first")
-    environments = {name: _environment(app, read(folder / f"{name}.toml")) for name in _ORDER}
+    app = _app(shared)
+    there = [n for n in _ORDER if n == _FIRST or (folder / f"{n}.toml").exists()]
+    environments = {name: _environment(app, read(folder / f"{name}.toml")) for name in there}
     _check_chain(folder, environments)
     return _completed(
         Settings(
@@ -52,6 +58,11 @@ def load(folder: Path | None = None) -> Settings:
             checks=shared.text("checks", r"[a-z-]+( [a-z-]+)*", "make targets", "check test"),
         )
     )
+
+
+def app_of(folder: Path) -> str:
+    """The app alone, of a folder that may lack everything else; raises SettingsError."""
+    return _app(read(folder / "shared.toml"))
 
 
 def relocated(
@@ -88,6 +99,7 @@ def deployments(settings: Settings) -> tuple[Deployment, ...]:
 
 def parameters(settings: Settings, environment: str, region: str = "") -> dict[str, str]:
     """Every parameter of template.yaml for one environment, in one of its regions."""
+    environment_named(settings, environment)
     return working_out.template_parameters(settings, environment, region)
 
 
@@ -104,6 +116,17 @@ def _completed(settings: Settings) -> Settings:
         for name, found in settings.environments.items()
     }
     return dataclasses.replace(settings, environments=environments)
+
+
+def _app(shared: Table) -> str:
+    return shared.text("app", r"[a-z][a-z0-9-]{1,14}", "2 to 15 of a-z, 0-9 and -, a letter first")
+
+
+def _check_names(folder: Path) -> None:
+    for path in sorted(folder.glob("*.toml")):
+        if path.stem not in ("shared", *_ORDER):
+            known = ", ".join(f"{name}.toml" for name in _ORDER)
+            raise SettingsError(f"{path}: nobody would read this; environments are {known}")
 
 
 def _repository(table: Table) -> Repository:
@@ -171,12 +194,26 @@ def _check_chain(folder: Path, environments: Mapping[str, Environment]) -> None:
     for name in environments:
         seen, following = [name], environments[name].promotes_to
         while following:
+            file = folder / f"{seen[-1]}.toml"
+            if following not in environments:
+                problem = f"there is no {following}.toml; write one, or another environment"
+                raise SettingsError(f"{file}: promotes_to: {problem}")
             if following in seen:
                 way = " -> ".join([*seen, following])
                 problem = f"goes in a circle ({way}); let one of them promote to nowhere"
-                raise SettingsError(f"{folder / f'{name}.toml'}: promotes_to: {problem}")
+                raise SettingsError(f"{file}: promotes_to: {problem}")
             seen.append(following)
             following = environments[following].promotes_to
+
+
+def environment_named(settings: Settings, name: str) -> Environment:
+    """One environment; raises SettingsError when the settings have none of that name."""
+    if name not in settings.environments:
+        known = ", ".join(settings.environments)
+        raise SettingsError(
+            f"there is no environment {name}, only {known}; to have one, write {name}.toml"
+        )
+    return settings.environments[name]
 
 
 def template_configuration(
@@ -197,7 +234,7 @@ def github_outputs(settings: Settings, environment: str, region: str = "") -> st
     Raises SettingsError for a region of others, and for none where the environment has several:
     who forgets one of them would leave it at the version before.
     """
-    found = settings.environments[environment]
+    found = environment_named(settings, environment)
     where = _region_of(found, region)
     is_tried_out = (environment, "acceptance") != NOT_TRIED_OUT
     acceptance = settings.role_arn(environment, "acceptance", where) if is_tried_out else ""

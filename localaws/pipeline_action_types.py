@@ -12,6 +12,7 @@ from typing import Any
 from localaws.pipeline_model import ActionSpec
 
 S3_SOURCE = ("Source", "S3")
+CONNECTION_SOURCE = ("Source", "CodeStarSourceConnection")
 LAMBDA = ("Invoke", "Lambda")
 STEP_FUNCTIONS = ("Invoke", "StepFunctions")
 APPROVAL = ("Approval", "Manual")
@@ -19,6 +20,7 @@ BUILD = ("Build", "CodeBuild")
 TEST = ("Test", "CodeBuild")
 CLOUDFORMATION = ("Deploy", "CloudFormation")
 
+_FORMATS = ("CODE_ZIP", "CODEBUILD_CLONE_REF")
 STACK_MODES: Mapping[str, frozenset[str]] = {
     "CHANGE_SET_EXECUTE": frozenset({"ChangeSetName"}),
     "CHANGE_SET_REPLACE": frozenset({"ChangeSetName", "RoleArn", "TemplatePath"}),
@@ -43,7 +45,7 @@ class ActionType:
 
 def problems(action: ActionSpec) -> Iterator[str]:
     """What is wrong with an action's declaration."""
-    kind, configuration = TYPES[action.kind], action.configuration
+    kind, configuration = {**TYPES, **TOLD_ONLY}[action.kind], action.configuration
     for name in kind.required:
         if not configuration.get(name):
             yield f"configuration is missing the required key {name}"
@@ -67,6 +69,16 @@ def _step_functions(action: ActionSpec) -> Iterator[str]:
         yield f"InputType is {kind}; Literal and FilePath are allowed"
     if kind == "FilePath" and (not action.inputs or not action.configuration.get("Input")):
         yield "InputType FilePath needs an input artifact and Input"
+
+
+def _connection(action: ActionSpec) -> Iterator[str]:
+    allowed = {"OutputArtifactFormat": _FORMATS, "DetectChanges": ("true", "false")}
+    for name, values in allowed.items():
+        if action.configuration.get(name, values[0]) not in values:
+            yield f"{name} is {action.configuration[name]}; {', '.join(values)} are allowed"
+    repository = action.configuration.get("FullRepositoryId", "a/b")
+    if not all(repository.partition("/")):
+        yield f"FullRepositoryId is {repository}; it is OWNER/NAME"
 
 
 def _codebuild(action: ActionSpec) -> Iterator[str]:
@@ -166,5 +178,23 @@ TYPES: Mapping[tuple[str, str], ActionType] = {
         _codebuild,
     ),
 )
+TOLD_ONLY: Mapping[tuple[str, str], ActionType] = {
+    CONNECTION_SOURCE: ActionType(
+        range(1),
+        range(1, 2),
+        frozenset(
+            {
+                "ConnectionArn",
+                "FullRepositoryId",
+                "BranchName",
+                "OutputArtifactFormat",
+                "DetectChanges",
+            }
+        ),
+        ("ConnectionArn", "FullRepositoryId", "BranchName"),
+        _connection,
+    )
+}
+"""Kinds whose declaration is checked before they are refused: there is no Git host here."""
 NOT_DONE = frozenset({"BatchEnabled", "CombineArtifacts"})
 """Keys that CodePipeline knows and the laptop does not."""

@@ -9,6 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -79,15 +80,38 @@ def client(work: Work, service: str) -> Any:
     return _pipeline_client(work, service)
 
 
-def _pipeline_client(work: Work, service: str) -> Any:
+def _pipeline_client(work: Work, service: str, region: str = "") -> Any:
     return clients.client_as(
         work.role_arn,
         CODEPIPELINE,
         service,
-        region=work.region,
+        region=region or work.region,
         session_name=work.pipeline[:64],
         source_arn=work.pipeline_arn,
     )
+
+
+def brought_along(work: Work) -> Work:
+    """The same with its input artifacts in the store of its region, to which they are copied.
+
+    User guide, "Add a cross-Region action": CodePipeline copies them, as the pipeline's own role.
+    """
+    if work.region == work.home_region:
+        return work
+    for artifact in work.inputs:
+        home = _pipeline_client(work, "s3", work.home_region)
+        body = home.get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"].read()
+        key = {"SSEKMSKeyId": work.store.key_id} if work.store.key_id else {}
+        _pipeline_client(work, "s3").put_object(
+            Bucket=work.store.bucket,
+            Key=artifact.key,
+            Body=body,
+            ContentType="application/zip",
+            ServerSideEncryption="aws:kms",
+            **key,
+        )
+    moved = tuple(replace(artifact, bucket=work.store.bucket) for artifact in work.inputs)
+    return replace(work, inputs=moved)
 
 
 def put_artifact(work: Work, artifact: Artifact, body: bytes) -> None:

@@ -256,7 +256,11 @@ def _running(execution: Execution | None, run_id: str) -> ActionRun | None:
 def _new_artifact(pipeline: Pipeline, name: str) -> Artifact:
     """Keys as AWS makes them: 20 characters of the pipeline, 10 of the artifact, 7 at random."""
     tail = "".join(secrets.choice(_KEY_ALPHABET) for _ in range(7))
-    return Artifact(name, pipeline.spec.store.bucket, f"{pipeline.name[:20]}/{name[:10]}/{tail}")
+    return Artifact(
+        name,
+        pipeline.spec.stores[pipeline.region].bucket,
+        f"{pipeline.name[:20]}/{name[:10]}/{tail}",
+    )
 
 
 def _work(pipeline: Pipeline, execution: Execution, run: ActionRun) -> Work:
@@ -269,9 +273,10 @@ def _work(pipeline: Pipeline, execution: Execution, run: ActionRun) -> Work:
         pipeline=pipeline.name,
         pipeline_arn=pipeline.arn,
         account=pipeline.account,
-        region=pipeline.region,
+        region=run.spec.region or pipeline.region,
+        home_region=pipeline.region,
         role_arn=pipeline.spec.role_arn,
-        store=pipeline.spec.store,
+        store=pipeline.spec.stores[run.spec.region or pipeline.region],
         execution_id=execution.id,
         run_id=run.id,
         stage=run.stage,

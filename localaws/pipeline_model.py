@@ -97,7 +97,8 @@ class PipelineSpec:
 
     name: str
     role_arn: str
-    store: Store
+    stores: Mapping[str, Store]
+    """By region; the pipeline's own is among them."""
     stages: tuple[StageSpec, ...]
     variables: Mapping[str, str | None]
     """Names and default values."""
@@ -237,8 +238,12 @@ class Work:
     pipeline_arn: str
     account: str
     region: str
+    """The action's."""
+    home_region: str
+    """The pipeline's."""
     role_arn: str
     store: Store
+    """Of the action's region."""
     execution_id: str
     run_id: str
     stage: str

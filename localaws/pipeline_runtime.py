@@ -105,7 +105,7 @@ class Runtime:
             expiry.cancel()
 
     def _owner(self, work: Work) -> Pipeline | None:
-        return self.find(work.account, work.region, work.pipeline)
+        return self.find(work.account, work.home_region, work.pipeline)
 
     def _perform(self, work: Work) -> None:
         self.workers.submit(lambda: self._run(work, lambda: self._begin[work.spec.kind](work)))

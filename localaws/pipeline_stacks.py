@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from localaws.event_workers import Timers
-from localaws.pipeline_actions import client, put_artifact, zipped
+from localaws.pipeline_actions import brought_along, client, put_artifact, zipped
 from localaws.pipeline_machines import Progress
 from localaws.pipeline_model import ActionStatus, Result, Work, failed
 from localaws.pipeline_stack_request import stack_request
@@ -51,7 +51,7 @@ class Stacks:
 
     def start(self, work: Work) -> Result | None:
         """Do what the action's mode says; a result only when nothing has to be waited for."""
-        return self._modes[work.configuration["ActionMode"]](work)
+        return self._modes[work.configuration["ActionMode"]](brought_along(work))
 
     def _await(self, work: Work, place: str, arn: str) -> None:
         self._progress(work, arn, _url(work, arn))

@@ -21,7 +21,7 @@ def read(declaration: Mapping[str, Any], region: str) -> PipelineSpec:
     spec = PipelineSpec(
         name=declaration["name"],
         role_arn=declaration["roleArn"],
-        store=_store(declaration, region),
+        stores=_stores(declaration, region),
         stages=stages,
         variables={v["name"]: v.get("defaultValue") for v in declaration.get("variables") or ()},
         mode=declaration.get("executionMode") or "SUPERSEDED",
@@ -40,8 +40,6 @@ def _refuse_unsupported(declaration: Mapping[str, Any], region: str) -> None:
 def _unsupported(declaration: Mapping[str, Any], region: str) -> Iterator[str]:
     if declaration.get("triggers"):
         yield "triggers"
-    for other in sorted(set(declaration.get("artifactStores") or ()) - {region}):
-        yield f"artifactStores of another region, {other}"
     if declaration.get("executionMode") == "PARALLEL":
         yield "executionMode PARALLEL"
     for stage in declaration["stages"]:
@@ -53,17 +51,35 @@ def _unsupported(declaration: Mapping[str, Any], region: str) -> Iterator[str]:
 
 
 def _unsupported_in(action: Mapping[str, Any], where: str, region: str) -> Iterator[str]:
-    if action.get("region") not in (None, "", region):
+    if action.get("region") not in (None, "", region) and not _may_go_abroad(action):
         yield f"{where} in another region, {action['region']}"
     for name in sorted(pipeline_action_types.NOT_DONE & set(action.get("configuration") or ())):
         yield f"{name} of {where}"
 
 
-def _store(declaration: Mapping[str, Any], region: str) -> Store:
+def _may_go_abroad(action: Mapping[str, Any]) -> bool:
+    """Stacks go to other regions; whatever hands an artifact back does not."""
+    kind = action["actionTypeId"]
+    is_stack = (kind["category"], kind["provider"]) == pipeline_action_types.CLOUDFORMATION
+    return is_stack and not action.get("outputArtifacts")
+
+
+def _stores(declaration: Mapping[str, Any], region: str) -> dict[str, Store]:
+    """User guide, "Add a cross-Region action": a store for each region that has an action."""
     one, several = declaration.get("artifactStore"), declaration.get("artifactStores")
     if bool(one) == bool(several):
         raise _invalid("Pipeline must have either artifactStore or artifactStores")
-    store = one or (several or {})[region]
+    stores: Mapping[str, Any] = {region: one} if one else several or {}
+    actions = [action for stage in declaration["stages"] for action in stage["actions"]]
+    for needed in [region, *(action.get("region") or region for action in actions)]:
+        if needed not in stores:
+            raise _invalid(
+                f"artifactStores has none in {needed}, where an action or the pipeline is"
+            )
+    return {name: _store(stores[name]) for name in sorted(stores)}
+
+
+def _store(store: Mapping[str, Any]) -> Store:
     return Store(store["location"], (store.get("encryptionKey") or {}).get("id", ""))
 
 
@@ -136,14 +152,16 @@ def _check_sources(index: int, stage: StageSpec) -> None:
 
 
 def _check_action(stage: str, action: ActionSpec) -> None:
+    known = {**pipeline_action_types.TYPES, **pipeline_action_types.TOLD_ONLY}
+    if action.owner == "AWS" and action.kind in known:
+        for problem in pipeline_action_types.problems(action):
+            raise AwsError(
+                "InvalidActionDeclarationException", f"Action {action.name} in {stage}: {problem}"
+            )
     if action.owner != "AWS" or action.kind not in pipeline_action_types.TYPES:
         type_name = f"{action.owner}/{action.category}/{action.provider}"
         raise UnsupportedByLocalAws(
             "codepipeline", "CreatePipeline", f"action {stage}/{action.name} of type {type_name}"
-        )
-    for problem in pipeline_action_types.problems(action):
-        raise AwsError(
-            "InvalidActionDeclarationException", f"Action {action.name} in {stage}: {problem}"
         )
 
 

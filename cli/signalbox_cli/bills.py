@@ -10,7 +10,7 @@ from signalbox.hosting import HOURS_PER_MONTH
 from signalbox.jobs import Job
 from signalbox_cli import prices
 from signalbox_cli.prices import Item
-from signalbox_cli.runs import GATES, RunView, machine_executions, recent_runs
+from signalbox_cli.runs import GATES, RunView, machine_executions, newest_runs
 from signalbox_cli.served import endpoint_names
 from signalbox_cli.target import Target
 
@@ -48,7 +48,8 @@ def of_run(target: Target, run: RunView) -> RunBill:
     history = [list(events) for events in _histories(target, run)]
     found = [job for events in history for job in jobs.in_history(events)]
     entered = sum("stateEnteredEventDetails" in event for events in history for event in events)
-    actions = [action.duration_s for action in run.actions if action.stage not in GATES]
+    piped = [] if run.batch else run.actions
+    actions = [action.duration_s for action in piped if action.stage not in GATES]
     items = (*map(_job, found), prices.pipeline(actions), prices.machines(entered))
     return RunBill(run, items)
 
@@ -67,7 +68,7 @@ def _job(job: Job) -> Item:
 def recent(target: Target, now: datetime | None = None) -> list[RunBill]:
     """The bills of the runs of the last 30 days, newest first, at most a hundred."""
     since = (now or datetime.now(UTC)) - MONTH
-    runs = recent_runs(target, _MOST_RUNS)
+    runs = newest_runs(target, _MOST_RUNS)
     return [
         of_run(target, run) for run in runs if run.started_at is None or run.started_at >= since
     ]

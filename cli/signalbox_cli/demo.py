@@ -29,7 +29,7 @@ from signalbox_cli.progress import Feed, follow, raise_for_outcome
 from signalbox_cli.releasing import release
 from signalbox_cli.runs import RunView, read_manifest
 from signalbox_cli.sample_data import export, has_samples
-from signalbox_cli.target import STATE_FOLDER, Target
+from signalbox_cli.target import STATE_FOLDER, Target, app_here
 from signalbox_cli.upload_decisions import await_decision, opens_on_upload
 from signalbox_cli.uploading import check, upload
 
@@ -94,7 +94,7 @@ class Demo:
     def __init__(
         self, folder: Path, source: Path | None, inference: Path | None, output: Output
     ) -> None:
-        planned = plan(folder, _BATCH, prefix="signalbox-dev", environment="dev")
+        planned = plan(folder, _BATCH, prefix=f"{app_here()}-dev", environment="dev")
         # Sample data takes a second of imports: it is written while the laptop starts. A person's
         # own files are checked before anything is started.
         self._choosing = ThreadPoolExecutor(1).submit(_checked, planned, source, inference)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from delivery import samconfig, toml_writing
+from delivery.model import Settings
 from signalbox_cli.errors import CommandError
 
 _AUTHOR = "Signalbox's story"
@@ -63,6 +65,15 @@ class Repository:
         archive = self._folder.parent / f"{made}.zip"
         _git(self._folder, "archive", "--format", "zip", "--output", str(archive), made)
         return Commit(made, subject, archive)
+
+
+def settings_files(settings: Settings) -> dict[str, str]:
+    """Path to text: what says where a commit goes, for accounts other than the checkout's own."""
+    written = toml_writing.files(settings).items()
+    return {
+        **{f"delivery/environments/{name}": text for name, text in written},
+        samconfig.PATH.name: samconfig.rendered(settings),
+    }
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -18,13 +18,14 @@ from typing import Any
 from rich.markup import escape
 
 from delivery import settings as delivery_settings
+from delivery.model import Settings
 from signalbox_cli import aws_cli
 from signalbox_cli.account_sessions import Accounts
 from signalbox_cli.bootstrapping import Bootstrap
 from signalbox_cli.console import Output, duration
 from signalbox_cli.delivered import Environment
 from signalbox_cli.delivery_runs import APPROVAL, DeliveryPipeline, DeliveryRun, said
-from signalbox_cli.demo_commits import Commit, Repository
+from signalbox_cli.demo_commits import Commit, Repository, settings_files
 from signalbox_cli.errors import CommandError, RunFailed
 from signalbox_cli.laptop import Up
 
@@ -51,7 +52,7 @@ class DeliveryDemo:
                 f"{folder / SCRIPT} is not the script that this story makes faulty: it does not "
                 "have the lines that read CSV text"
             )
-        self._settings = dataclasses.replace(delivery_settings.load(), checks=checks)
+        self._settings = _as_a_story(delivery_settings.load(), checks)
         self._timings: list[tuple[str, float]] = []
 
     def run(self, up: Up) -> dict[str, Any]:
@@ -124,7 +125,8 @@ class DeliveryDemo:
 
     def _faulty_commit(self, repository: Repository) -> Commit:
         changed = self._good.replace(_EXACT, _ROUNDED)
-        repository.commit("Signalbox as it is in this checkout")
+        accounts = settings_files(self._settings)
+        repository.commit("Signalbox as it is in this checkout, in the laptop's accounts", accounts)
         return repository.commit("diabetes: one decimal is enough for CSV rows", {SCRIPT: changed})
 
     def _stopped(self, commit: Commit) -> dict[str, Any]:
@@ -239,3 +241,15 @@ class DeliveryDemo:
         self._output.say("\nHow long each part took")
         for name, seconds in self._timings:
             self._output.say(f"  {duration(seconds):>10}  {name}")
+
+
+def _as_a_story(found: Settings, checks: str) -> Settings:
+    """The checkout's settings, with commits that come as archives; raises CommandError."""
+    missing = [name for name in ("staging", "prod") if name not in found.environments]
+    if missing:
+        raise CommandError(
+            f"this story takes commits to staging and prod, and delivery/environments has no "
+            f"{missing[0]}.toml; SIGNALBOX_SETTINGS=tests/delivery/environments has both"
+        )
+    by_archive = dataclasses.replace(found.repository, connection="")
+    return dataclasses.replace(found, checks=checks, repository=by_archive)

@@ -7,6 +7,7 @@ account whose decision it is. What must hold is checked on the way: a story that
 as told raises RunFailed.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +16,19 @@ from typing import Any
 
 from rich.markup import escape
 
+from delivery.model import Settings
+from delivery.settings import load, promotion_parameters
 from signalbox_cli import aws_cli, demo_stories
 from signalbox_cli.console import Output, duration
 from signalbox_cli.demo_stories import WORKLOAD, Story
-from signalbox_cli.errors import RunFailed
+from signalbox_cli.errors import CommandError, RunFailed
 from signalbox_cli.live_load import CALLERS, Load, Tally
 from signalbox_cli.promoting import target_entry
 from signalbox_cli.sample_data import export
 from signalbox_cli.target import STATE_FOLDER, Target
 
 ENVIRONMENTS = ("dev", "staging", "prod")
+_PATH = [("staging", "none"), ("prod", "manual")]
 _FOLDER = STATE_FOLDER / "demo"
 # Rows for the callers: whole ones, and every third with a measurement missing. The canary gets
 # every fourth request: it meets both.
@@ -32,6 +36,17 @@ _LOAD_ROWS, _EVERY = 24, 3
 _LEAST_PATIENCE_S, _LONGEST_ROLLOUT_S = 180.0, 4 * 3600.0
 _SETTLED = 50
 """Requests that are counted before the rollout begins, and after it has ended."""
+
+
+def check_path(found: Settings) -> None:
+    """Raises CommandError when the settings lead models another way than the story goes."""
+    steps = json.loads(promotion_parameters(found, "dev").get("PromotionPath", "[]"))
+    if [(one["environment"], one["approval"]) for one in steps] != _PATH:
+        raise CommandError(
+            "this story goes from dev to staging, and to prod when somebody approves there; "
+            "delivery/environments leads another way. "
+            "SIGNALBOX_SETTINGS=tests/delivery/environments leads this one"
+        )
 
 
 class PromotionDemo:
@@ -42,6 +57,7 @@ class PromotionDemo:
 
     def __init__(self, folder: Path, output: Output) -> None:
         aws_cli.find_aws()
+        check_path(load())
         self._good = demo_stories.packed(folder)
         self._faulty = demo_stories.packed_with_fault(folder)
         self._output = output

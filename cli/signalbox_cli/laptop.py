@@ -19,7 +19,7 @@ from localaws.accounts import DELIVERY
 from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET, PORT, REGION
 from signalbox_cli.errors import CommandError
 from signalbox_cli.laptop_environments import ENVIRONMENTS, credentials
-from signalbox_cli.target import STATE_FOLDER, UP_FILE, Target
+from signalbox_cli.target import STATE_FOLDER, UP_FILE, Target, app_here
 
 DEFAULT_PORT = PORT
 DEFAULT_TIME_SCALE = 60.0
@@ -37,7 +37,7 @@ class LaptopOptions:
     """One stack each, in an account of its own; in the order of promotion."""
     delivery: bool = False
     """Give out the keys of all accounts, for `signalbox bootstrap` and the delivery pipeline."""
-    app: str = "signalbox"
+    app: str = field(default_factory=app_here)
     template: Path = Path("template.yaml")
 
 

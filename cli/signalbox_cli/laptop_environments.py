@@ -45,6 +45,8 @@ def promotion_parameters(
     The first one drives the whole path: its promotion takes a version into every other, in order.
     """
     found = settings_of(app=app, region=region)
+    if environment not in found.environments:
+        return {}  # whoever has no staging.toml can have a staging here all the same
     made = settings.promotion_parameters(found, environment, environments)
     if made.get("PromotionApproval") == "none":
         # Where nobody is asked, a laptop takes code as well: it is there to try both ways.

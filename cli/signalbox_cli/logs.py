@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from signalbox_cli.runs import RunView, machine_executions, read_run, read_states
+from signalbox_cli.run_states import read_states
+from signalbox_cli.runs import RunView, machine_executions, read_run
 from signalbox_cli.target import Target
 
 # Where SageMaker writes, from the "Log SageMaker AI events with CloudWatch" page of its guide.

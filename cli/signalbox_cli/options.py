@@ -9,7 +9,7 @@ import click
 
 from signalbox_cli.console import Output
 from signalbox_cli.errors import CommandError, TargetUnreachableError
-from signalbox_cli.target import Target, resolve_target
+from signalbox_cli.target import Target, app_here, resolve_target
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,7 +30,10 @@ class Session:
 ENVIRONMENTS = ("dev", "staging", "prod")
 
 app_option = click.option(
-    "--app", default="signalbox", show_default=True, help="The template's AppName."
+    "--app",
+    default=app_here,
+    show_default="this checkout's",
+    help="The template's AppName.",
 )
 environment_option = click.option(
     "-e",

@@ -14,7 +14,8 @@ from rich.markup import escape
 from signalbox_cli.console import Output, duration
 from signalbox_cli.errors import RunFailed, RunRefused
 from signalbox_cli.logs import last_line
-from signalbox_cli.runs import ActionView, RunView, StateView, read_run, read_states
+from signalbox_cli.run_states import StateView, read_states
+from signalbox_cli.runs import ActionView, RunView, read_run
 from signalbox_cli.target import Target
 
 # Tasks that only look or keep the books; a person following a run is not told about each.

@@ -14,7 +14,7 @@ from typing import Any
 from signalbox_cli.documents import promotion_record
 from signalbox_cli.errors import CommandError, NotFoundError, RunFailed
 from signalbox_cli.models import ModelVersion
-from signalbox_cli.runs import read_states
+from signalbox_cli.run_states import read_states
 from signalbox_cli.target import Target
 
 ROLLED_BACK_THERE = "EndpointRolledBack"

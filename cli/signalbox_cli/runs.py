@@ -3,10 +3,12 @@
 Everything here only reads. A run is named by its run id or by its pipeline execution id.
 """
 
+import heapq
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from signalbox_cli.errors import NotFoundError
@@ -24,6 +26,18 @@ STAGES = (
     "Inference",
 )
 GATES = ("UploadSourceData", "ApproveModel", "UploadInferenceData")
+SCHEDULED = "scheduled-"
+"""What the names of a scheduled batch's executions begin with (signalbox.schedules)."""
+_MOST_EXECUTIONS = 1000  # those of pipelines are among them
+_ROLE_OF_SCHEDULES = "-run-schedule-"
+_MACHINE_STATUS = {
+    "RUNNING": "InProgress",
+    "PENDING_REDRIVE": "InProgress",
+    "SUCCEEDED": "Succeeded",
+    "FAILED": "Failed",
+    "TIMED_OUT": "Failed",
+    "ABORTED": "Stopped",
+}
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped", "Cancelled", "Superseded"})
 
 
@@ -49,12 +63,24 @@ class ActionView:
 
 
 @dataclass(frozen=True)
+class ScheduledBatch:
+    """A run that is one execution of the inference machine, and no pipeline's."""
+
+    run_id: str
+    workload: str
+
+
+@dataclass(frozen=True)
 class RunView:
     """One run at one moment."""
 
     execution_id: str
     status: str
     actions: tuple[ActionView, ...]
+    started_by: str = ""
+    """Who or what: a user or role, "event RULE", or a schedule."""
+    batch: ScheduledBatch | None = None
+    """What a schedule started without the pipeline."""
 
     def action(self, stage: str) -> ActionView | None:
         """The latest attempt at a stage, or None when the run has not come to it."""
@@ -64,6 +90,8 @@ class RunView:
     @property
     def run_id(self) -> str:
         """The run id, empty until create_schema has given one."""
+        if self.batch:
+            return self.batch.run_id
         prepared = self.action("Prepare")
         return prepared.output.get("run_id", "") if prepared else ""
 
@@ -84,6 +112,8 @@ class RunView:
     @property
     def workload(self) -> str:
         """The workload's name, empty until create_schema has read it."""
+        if self.batch:
+            return self.batch.workload
         prepared = self.action("Prepare")
         return prepared.output.get("workload", "") if prepared else ""
 
@@ -158,7 +188,9 @@ def _action_view(detail: dict[str, Any]) -> ActionView:
 
 
 def read_run(target: Target, execution_id: str) -> RunView:
-    """The run of one pipeline execution, as it stands."""
+    """The run of one pipeline execution (or of one scheduled batch), as it stands."""
+    if execution_id.startswith(SCHEDULED):
+        return read_scheduled(target, execution_id)
     pipeline = target.wiring().pipeline
     client = target.client("codepipeline")
     execution = client.get_pipeline_execution(
@@ -169,7 +201,67 @@ def read_run(target: Target, execution_id: str) -> RunView:
     )
     details = [d for page in pages for d in page["actionExecutionDetails"]]
     actions = sorted((_action_view(d) for d in details), key=lambda a: a.started_at)
-    return RunView(execution_id, execution["status"], tuple(actions))
+    started_by = _started_by(execution.get("trigger", {}))
+    return RunView(execution_id, execution["status"], tuple(actions), started_by)
+
+
+def _started_by(trigger: dict[str, str]) -> str:
+    """Whom a trigger's ARN names; a schedule where it is the function that schedules call."""
+    arn = trigger.get("triggerDetail", "")
+    if _ROLE_OF_SCHEDULES in arn:
+        return "retrain schedule"
+    name = arn.split("/")[1] if ":assumed-role/" in arn else arn.rpartition("/")[2]
+    return f"event {name}" if trigger.get("triggerType") == "CloudWatchEvent" else name
+
+
+def read_scheduled(target: Target, name: str) -> RunView:
+    """The run of one scheduled batch by the name of its execution; raises NotFoundError."""
+    machine = target.wiring().inference_machine_arn
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+    client = target.client("stepfunctions")
+    try:
+        found = client.describe_execution(executionArn=arn)
+    except client.exceptions.ExecutionDoesNotExist:
+        raise NotFoundError(f"no run '{name}' in {target.describe()}") from None
+    status = _MACHINE_STATUS[found["status"]]
+    action = ActionView(
+        stage="Inference",
+        status=status,
+        started_at=found["startDate"].astimezone(UTC),
+        updated_at=found.get("stopDate", found["startDate"]).astimezone(UTC),
+        summary="",
+        external_id=arn,
+        action_execution_id=arn,
+        error=readable(": ".join(filter(None, (found.get("error"), found.get("cause"))))),
+        output={},
+    )
+    manifest = json.loads(found["input"])
+    batch = ScheduledBatch(name.removeprefix(SCHEDULED), manifest["workload"]["name"])
+    return RunView(name, status, (action,), "batch schedule", batch)
+
+
+def scheduled_batches(target: Target) -> Iterator[RunView]:
+    """The runs that a schedule started without the pipeline, newest first."""
+    pages = (
+        target.client("stepfunctions")
+        .get_paginator("list_executions")
+        .paginate(
+            stateMachineArn=target.wiring().inference_machine_arn,
+            PaginationConfig={"MaxItems": _MOST_EXECUTIONS},
+        )
+    )
+    names = (one["name"] for page in pages for one in page["executions"])
+    return (read_scheduled(target, name) for name in names if name.startswith(SCHEDULED))
+
+
+def newest_runs(target: Target, limit: int) -> list[RunView]:
+    """The newest runs however they were started, newest first."""
+    every = (recent_runs(target, limit), scheduled_batches(target))
+    return list(islice(heapq.merge(*every, key=_beginning, reverse=True), limit))
+
+
+def _beginning(run: RunView) -> datetime:
+    return run.started_at or datetime.now(UTC)
 
 
 def recent_execution_ids(target: Target, limit: int = 100) -> list[str]:
@@ -194,17 +286,26 @@ def recent_runs(target: Target, limit: int = 10) -> Iterator[RunView]:
 def find_run(
     target: Target, name: str | None, *, waiting_at: str | tuple[str, ...] = ()
 ) -> RunView:
-    """The run that `name` means; without a name the newest (that waits at one of `waiting_at`).
+    """The run that `name` means; without a name the pipeline's newest (that waits at `waiting_at`).
 
     Raises NotFoundError that lists the runs there are.
     """
     gates = (waiting_at,) if isinstance(waiting_at, str) else waiting_at
+    if name and not gates and (batch := _scheduled(target, name)):
+        return batch
     runs = []
     for run in recent_runs(target, 100 if name else 20):
         runs.append(run)
         if _is_meant(run, name) and (not gates or run.waiting_gate in gates):
             return run
     raise NotFoundError(_not_found(target, runs[:5], name, gates))
+
+
+def _scheduled(target: Target, name: str) -> RunView | None:
+    try:
+        return read_scheduled(target, f"{SCHEDULED}{name.removeprefix(SCHEDULED)}")
+    except NotFoundError:
+        return None
 
 
 def _not_found(
@@ -241,52 +342,3 @@ def machine_executions(run: RunView) -> list[str]:
     """ARNs of the state machine executions that the run started, oldest first."""
     machines = [a for a in run.actions if a.stage in ("Train", "Inference")]
     return [a.external_id for a in machines if a.external_id]
-
-
-@dataclass(frozen=True)
-class StateView:
-    """One visit of one state of a machine; only a task does something."""
-
-    name: str
-    is_task: bool
-    entered_at: datetime
-    exited_at: datetime | None
-    job_name: str
-
-
-def read_states(target: Target, execution_arn: str) -> list[StateView]:
-    """The states an execution has visited at its top level, in order."""
-    pages = (
-        target.client("stepfunctions")
-        .get_paginator("get_execution_history")
-        .paginate(executionArn=execution_arn)
-    )
-    states: list[StateView] = []
-    for event in (e for page in pages for e in page["events"]):
-        _advance(states, event)
-    return states
-
-
-def _advance(states: list[StateView], event: dict[str, Any]) -> None:
-    if "stateEnteredEventDetails" in event:
-        name = event["stateEnteredEventDetails"]["name"]
-        is_task = event["type"] == "TaskStateEntered"
-        states.append(StateView(name, is_task, event["timestamp"], None, ""))
-    elif "taskScheduledEventDetails" in event and states:
-        states[-1] = replace(states[-1], job_name=_job_name(event))
-    elif "stateExitedEventDetails" in event:
-        _close(states, event)
-
-
-def _close(states: list[StateView], event: dict[str, Any]) -> None:
-    name = event["stateExitedEventDetails"]["name"]
-    for index in range(len(states) - 1, -1, -1):
-        if states[index].name == name and states[index].exited_at is None:
-            states[index] = replace(states[index], exited_at=event["timestamp"])
-            return
-
-
-def _job_name(event: dict[str, Any]) -> str:
-    given = json.loads(event["taskScheduledEventDetails"].get("parameters") or "{}")
-    names = ("ProcessingJobName", "TrainingJobName", "TransformJobName")
-    return next((str(given[name]) for name in names if name in given), "")

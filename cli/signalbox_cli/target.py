@@ -11,11 +11,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from signalbox_cli.errors import NotFoundError, TargetUnreachableError
+from signalbox_cli.errors import CommandError, NotFoundError, TargetUnreachableError
 
 STATE_FOLDER = Path(".signalbox")
+SETTINGS_FOLDER = Path("delivery") / "environments"
+DEFAULT_APP = "signalbox"
 UP_FILE = STATE_FOLDER / "up.json"
 _SESSION = "session of all clients"
+
+
+def app_here() -> str:
+    """The AppName of the checkout that is the current folder, else the template's default.
+
+    $SIGNALBOX_SETTINGS names another folder than delivery/environments. Raises CommandError when
+    there is one that does not say.
+    """
+    from delivery import settings
+    from delivery.toml_reading import SettingsError
+
+    given = os.environ.get(settings.FOLDER_VARIABLE)
+    folder = Path(given) if given else SETTINGS_FOLDER
+    if not (folder / "shared.toml").is_file():
+        return DEFAULT_APP
+    try:
+        return settings.app_of(folder)
+    except SettingsError as fault:
+        raise CommandError(str(fault)) from None
 
 
 @dataclass(frozen=True)
@@ -38,7 +59,7 @@ class Wiring:
 class Target:
     """One environment of one AWS: the laptop's when `endpoint_url` is set."""
 
-    app: str = "signalbox"
+    app: str = DEFAULT_APP
     environment: str = "dev"
     region: str | None = None
     endpoint_url: str | None = None
@@ -127,7 +148,7 @@ def _read_wiring(target: Target) -> Wiring:
 def _how_to_deploy(target: Target) -> str:
     if target.endpoint_url:
         option = "" if target.environment == "dev" else f" --environments {target.environment}"
-        return f"`signalbox up{option}` serves {target.environment} of the app signalbox"
+        return f"`signalbox up{option}` serves {target.environment} of the app {app_here()}"
     return f"Deploy it first (`sam deploy --config-env {target.environment}`)"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
+from delivery.settings import FOLDER_VARIABLE
 from signalbox_cli import main as entry
 from signalbox_cli.target import Target
 
@@ -39,7 +40,8 @@ def signalbox(
 ) -> Callable[..., Answer]:
     """Run a command in an empty folder, as the console script does; exit codes included."""
     for name in [n for n in os.environ if n.startswith(("AWS_", "SIGNALBOX_"))]:
-        monkeypatch.delenv(name)
+        if name != FOLDER_VARIABLE:  # the example settings
+            monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -19,6 +19,7 @@ from signalbox_cli.errors import CommandError
 from signalbox_cli.stack_changes import body_of
 from signalbox_cli.target import UP_FILE
 from tests.cli.conftest import ROOT, Answer
+from tests.contracts.repository import SETTINGS
 
 Run = Callable[..., Answer]
 PARTS = ("operations", "data", "dev", "staging", "prod", "pipeline")
@@ -46,7 +47,7 @@ def here(laptop: LaptopServer, signalbox: Run, tmp_path: Path) -> Path:
     up = {"url": laptop.url, "pid": os.getpid(), "region": REGION, "environments": {}}
     UP_FILE.write_text(json.dumps(up))
     environments = tmp_path / "delivery" / "environments"
-    shutil.copytree(ROOT / "delivery" / "environments", environments)
+    shutil.copytree(SETTINGS, environments)
     write_templates(tmp_path)
     return tmp_path
 

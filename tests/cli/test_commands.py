@@ -10,7 +10,7 @@ import pytest
 
 from signalbox_cli import command_reference
 from signalbox_cli.main import cli
-from signalbox_cli.target import UP_FILE, resolve_target
+from signalbox_cli.target import UP_FILE, app_here, resolve_target
 from tests.cli.conftest import ROOT, Answer
 
 Run = Callable[..., Answer]
@@ -107,6 +107,35 @@ def test_aws_without_a_region_or_credentials_is_exit_code_5(signalbox: Run) -> N
 
     assert answer.code == 5
     assert "no AWS credentials" in answer.stderr
+
+
+@pytest.mark.parametrize(("text", "app"), [('app = "acme"', "acme"), (None, "signalbox")])
+def test_the_app_is_the_one_of_the_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, app: str
+) -> None:
+    in_checkout(monkeypatch, tmp_path, text)
+
+    assert app_here() == app
+
+
+def test_a_checkout_that_does_not_say_its_app_is_told(
+    signalbox: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    in_checkout(monkeypatch, tmp_path, 'checks = "check"')
+
+    answer = signalbox("status")
+
+    assert answer.code == 1
+    assert "delivery/environments/shared.toml: app: missing; write" in answer.stderr
+
+
+def in_checkout(monkeypatch: pytest.MonkeyPatch, folder: Path, shared: str | None) -> None:
+    """A folder whose settings are the ones given, or that has none."""
+    monkeypatch.delenv("SIGNALBOX_SETTINGS")
+    monkeypatch.chdir(folder)
+    if shared is not None:
+        (folder / "delivery" / "environments").mkdir(parents=True)
+        (folder / "delivery" / "environments" / "shared.toml").write_text(shared)
 
 
 def test_prod_is_never_destroyed_without_saying_so(signalbox: Run) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from delivery.settings import load
 from signalbox_cli.console import Output
 from signalbox_cli.delivery_runs import DeliveryRun, _action
+from signalbox_cli.demo_commits import settings_files
 from signalbox_cli.demo_delivery import SCRIPT, DeliveryDemo
 from signalbox_cli.errors import CommandError, RunFailed
+from tests.contracts.repository import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 BEGUN = datetime(2026, 11, 21, 7, 30, tzinfo=UTC)
@@ -43,6 +46,28 @@ def test_the_workload_of_this_checkout_can(tmp_path: Path) -> None:
     shutil.copy(ROOT / SCRIPT, target)
 
     DeliveryDemo(tmp_path, "lint", Output(quiet=True))
+
+
+def test_settings_without_staging_are_told_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(SETTINGS, tmp_path / "environments"))
+    (folder / "staging.toml").unlink()
+    text = (folder / "dev.toml").read_text(encoding="utf-8")
+    (folder / "dev.toml").write_text(text.replace('"staging"', '"prod"'), encoding="utf-8")
+    monkeypatch.setenv("SIGNALBOX_SETTINGS", str(folder))
+
+    with pytest.raises(CommandError, match=r"no staging\.toml"):
+        DeliveryDemo(ROOT, "lint", Output(quiet=True))
+
+
+def test_a_story_s_commit_says_where_it_goes_on_the_laptop() -> None:
+    found = settings_files(load(SETTINGS))
+
+    assert 'account = "210987654321"' in found["delivery/environments/staging.toml"].replace(
+        '"account"', "account"
+    )
+    assert "[staging.deploy.parameters]" in found["samconfig.toml"]
 
 
 def test_an_action_has_its_length_and_its_cause() -> None:

@@ -1,6 +1,7 @@
 """What the story of a promotion checks: each thing that must not happen ends it."""
 
 import json
+import shutil
 import stat
 import sys
 import zipfile
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from delivery.settings import load
 from signalbox_cli import aws_cli
-from signalbox_cli.demo_promotion import check_load, load_rows
+from signalbox_cli.demo_promotion import check_load, check_path, load_rows
 from signalbox_cli.demo_stories import FORCED, WORSE, packed_with_fault
 from signalbox_cli.errors import CommandError, RunFailed
 from signalbox_cli.live_load import Tally
 from signalbox_cli.target import Target
+from tests.contracts.repository import SETTINGS
 
 DIABETES = Path(__file__).parents[2] / "workloads" / "diabetes"
 QUIET = Tally(by_old=50)
@@ -31,6 +34,26 @@ def rollout(**more: object) -> Tally:
         "failed_rows": {"59,2,,101"},
     }
     return Tally(**{**expected, **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("dev.toml", 'promotes_to = "staging"', 'promotes_to = "prod"'),
+        ("dev.toml", 'promotes_to = "staging"', ""),
+        ("prod.toml", '"manual"', '"none"'),
+    ],
+)
+def test_settings_that_lead_another_way_are_told_before_anything_is_started(
+    tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    folder = Path(shutil.copytree(SETTINGS, tmp_path / "environments"))
+    text = (folder / file).read_text(encoding="utf-8")
+    (folder / file).write_text(text.replace(old, new), encoding="utf-8")
+
+    check_path(load(SETTINGS))
+    with pytest.raises(CommandError, match="SIGNALBOX_SETTINGS=tests/delivery/environments"):
+        check_path(load(folder))
 
 
 def test_a_rollout_in_which_only_the_fault_failed_is_accepted() -> None:

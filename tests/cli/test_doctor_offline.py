@@ -11,6 +11,7 @@ from localaws.deployer import template
 from signalbox_cli.doctor.findings import examine
 from signalbox_cli.doctor.offline import CHECKS, read_folder
 from tests.cli.conftest import ROOT, Answer
+from tests.contracts.repository import SETTINGS
 
 Run = Callable[..., Answer]
 SOUND = """
@@ -145,7 +146,7 @@ def test_faults_are_told_with_what_to_do_and_the_exit_code_is_1(
 
 def test_settings_that_cannot_be_read_are_named_with_the_file(tmp_path: Path) -> None:
     folder = tmp_path / "delivery" / "environments"
-    shutil.copytree(ROOT / "delivery" / "environments", folder)
+    shutil.copytree(SETTINGS, folder)
     text = (folder / "prod.toml").read_text()
     (folder / "prod.toml").write_text(text.replace('account = "345678901234"', 'account = "3456"'))
 
@@ -157,7 +158,7 @@ def test_settings_that_cannot_be_read_are_named_with_the_file(tmp_path: Path) ->
 
 def test_every_part_of_a_template_is_expanded(tmp_path: Path) -> None:
     """account.yaml makes other resources for each part: a fault in any is found, and told once."""
-    shutil.copytree(ROOT / "delivery" / "environments", tmp_path / "delivery" / "environments")
+    shutil.copytree(SETTINGS, tmp_path / "delivery" / "environments")
     document = template.read(ROOT / "delivery" / "account.yaml")
     role = document["Resources"]["DeliveryRole"]["Properties"]
     role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"] = "s3:*"

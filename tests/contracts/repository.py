@@ -20,6 +20,8 @@ from localaws.deployer import transform
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"
 REGION = "us-east-1"
+SETTINGS = ROOT / "tests" / "delivery" / "environments"
+"""The example accounts, which tests count on; delivery/environments/ is an organisation's own."""
 PACKAGED = {"Bucket": "packages", "Key": "package.zip"}
 
 
@@ -53,6 +55,13 @@ def files_of_an_archive() -> tuple[Path, ...]:
         folders[:] = [n for n in folders if n not in _MADE_HERE and not n.endswith("cache")]
         found += [(Path(folder) / n).relative_to(ROOT) for n in names if n not in _MADE_HERE]
     return tuple(sorted(found))
+
+
+def example_files() -> Iterator[tuple[Path, Path]]:
+    """Path and source of each file of a checkout whose settings are those of the tests."""
+    own = Path("delivery/environments")
+    yield from ((p, ROOT / p) for p in committed_files() if not p.is_relative_to(own))
+    yield from ((own / path.name, path) for path in sorted(SETTINGS.glob("*.toml")))
 
 
 def python_files(*folders: str) -> list[Path]:

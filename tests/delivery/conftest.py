@@ -17,7 +17,7 @@ Deploy = Callable[[Deployment], dict[str, str]]
 
 @pytest.fixture(scope="session")
 def found() -> Settings:
-    """The committed settings, whose accounts are the laptop's."""
+    """The example settings, whose accounts are the laptop's."""
     return settings.load()
 
 
@@ -36,7 +36,8 @@ def deploy(deployment: Deployment, outputs: dict[str, dict[str, str]]) -> dict[s
         **deployment.parameters,
         **{f.parameter: outputs[f.deployment][f.output] for f in deployment.from_outputs},
     }
-    client = developer_client("cloudformation", account=deployment.place.account)
+    place = deployment.place
+    client = developer_client("cloudformation", place.region, account=place.account)
     client.create_stack(
         StackName=deployment.stack_name,
         TemplateBody=(repository.ROOT / deployment.template).read_text(encoding="utf-8"),

@@ -81,7 +81,11 @@ def test_the_command_s_own_exit_code_comes_back(laptop: LaptopServer) -> None:
     [
         (("dev/delivery", "--", "no-such-command"), 127, "no-such-command: No such file"),
         (("dev/deploy", "--", "true"), 2, "dev/deploy: dev has no role deploy, only delivery"),
-        (("elsewhere/delivery", "--", "true"), 2, "elsewhere/delivery: elsewhere"),
+        (
+            ("elsewhere/delivery", "--", "true"),
+            2,
+            "no environment elsewhere, only dev, staging",
+        ),
         (("delivery", "--", "true"), 2, "is neither the ARN of a role nor ENVIRONMENT/KIND"),
         (("prod/delivery", "--", "true"), 2, "signalbox-prod-delivery-us-east-1 cannot be assumed"),
         (("dev/delivery", "true"), 2, "write the command after --"),

@@ -1,6 +1,7 @@
 """delivery/pipeline.yaml and its builds: the order, the names, and who cannot start it."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,12 @@ import yaml
 
 from delivery import settings
 from delivery.model import Settings
+from localaws import pipeline_shapes, pipeline_structure
+from localaws.deployer import intrinsics
 from localaws.deployer import template as templates
+from localaws.deployer.resources.pipeline import declaration_of
+from localaws.errors import UnsupportedByLocalAws
+from localaws.wire import AwsError
 from tests.contracts import repository
 
 FOLDER = repository.ROOT / "delivery"
@@ -103,6 +109,80 @@ def test_only_a_push_to_one_branch_starts_it() -> None:
     assert git["Push"] == [{"Branches": {"Includes": [{"Ref": "BranchName"}]}}]
     pattern = DOCUMENT["Parameters"]["BranchName"]["AllowedPattern"]
     assert not re.match(pattern, "release/*")
+
+
+@pytest.fixture(scope="module")
+def from_git() -> dict[str, Any]:
+    """The request that CloudFormation makes of the pipeline with a connection and three regions."""
+    known = settings.load()
+    arn = f"arn:aws:codeconnections:us-east-1:{known.operations.account}:connection/1"
+    prod = replace(known.environments["prod"], regions=("us-east-1", "eu-west-1", "eu-central-1"))
+    found = replace(
+        known,
+        repository=replace(known.repository, connection=arn),
+        environments={**known.environments, "prod": prod},
+    )
+    (deployment,) = (d for d in settings.deployments(found) if d.name == "pipeline")
+    keys = {one.parameter: "arn:aws:kms:x:1:key/k" for one in deployment.from_outputs}
+    defaults = {n: str(p.get("Default", "")) for n, p in DOCUMENT["Parameters"].items()}
+    scope = intrinsics.Scope(
+        parameters={**defaults, **deployment.parameters, **keys, "ApprovalTimeoutMinutes": 10080},
+        pseudo={
+            "AWS::AccountId": found.operations.account,
+            "AWS::Region": found.operations.region,
+            "AWS::Partition": "aws",
+        },
+        mappings={},
+        conditions=DOCUMENT["Conditions"],
+        resource_ref=str,
+        resource_attribute=lambda name, attribute: f"{name}.{attribute}",
+        resources=frozenset(DOCUMENT["Resources"]),
+    )
+    return declaration_of("signalbox-delivery", intrinsics.resolve(PIPELINE, scope))
+
+
+def test_a_git_source_is_declared_as_codepipeline_takes_it(from_git: dict[str, Any]) -> None:
+    """botocore's model for all of it, trigger included; the user guide's rules for each action."""
+    pipeline_shapes.check("CreatePipeline", {"pipeline": from_git})
+    (trigger,) = from_git["triggers"]
+    assert trigger == {
+        "providerType": "CodeStarSourceConnection",
+        "gitConfiguration": {
+            "sourceActionName": "Source",
+            "push": [{"branches": {"includes": ["main"]}}],
+        },
+    }
+    source = from_git["stages"][0]["actions"][0]
+    assert source["configuration"]["FullRepositoryId"] == "example-org/signalbox"
+    with pytest.raises(UnsupportedByLocalAws, match="of type AWS/Source/CodeStarSourceConnection"):
+        pipeline_structure.read({**from_git, "triggers": []}, "us-east-1")
+
+
+def test_beside_its_source_a_pipeline_from_git_is_the_one_from_s3(from_git: dict[str, Any]) -> None:
+    """So that everything after the source is what runs on the laptop."""
+    source = {
+        "name": "Source",
+        "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "S3", "version": "1"},
+        "configuration": {"S3Bucket": "b", "S3ObjectKey": "k"},
+        "outputArtifacts": [{"name": "Source"}],
+        "namespace": "Source",
+    }
+    stages = [{"name": "Source", "actions": [source]}, *from_git["stages"][1:]]
+
+    spec = pipeline_structure.read({**from_git, "triggers": [], "stages": stages}, "us-east-1")
+
+    assert set(spec.stores) == {"us-east-1", "eu-west-1", "eu-central-1"}
+    assert [a.region for a in spec.stages[-1].actions][::2] == [
+        *("us-east-1", "eu-west-1", "eu-central-1"),
+    ]
+
+
+def test_a_trigger_that_codepipeline_does_not_know_is_refused(from_git: dict[str, Any]) -> None:
+    (trigger,) = from_git["triggers"]
+    wrong = {**trigger, "gitConfiguration": {"sourceActionName": "Source", "fork": []}}
+
+    with pytest.raises(AwsError, match="fork"):
+        pipeline_shapes.check("CreatePipeline", {"pipeline": {**from_git, "triggers": [wrong]}})
 
 
 def test_every_build_has_its_buildspec_and_may_do_nothing_privileged() -> None:

@@ -10,12 +10,13 @@ import time
 import urllib.request
 import zipfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from delivery import settings
+from delivery import settings, toml_writing
 from delivery.model import ENVIRONMENT_ROLES, OPERATIONS_ROLES, Settings
 from localaws import iam
 from localaws.clients import developer_client
@@ -27,6 +28,7 @@ from tests.scenarios.iam_listed import Row, listed
 
 UNEXERCISED = "Granted to the delivery, and not exercised on the laptop"
 LONGEST_S = 240
+SECOND = "eu-west-1"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -42,12 +44,23 @@ class Run:
     records: list[Record]
 
 
-def source_archive() -> bytes:
-    """The committed files, as a Git host's archive has them."""
-    content = io.BytesIO()
+@pytest.fixture(scope="module")
+def found() -> Settings:
+    """The example settings, with a second region for prod."""
+    known = settings.load()
+    prod = replace(known.environments["prod"], regions=("us-east-1", SECOND))
+    return replace(known, environments={**known.environments, "prod": prod})
+
+
+def source_archive(found: Settings) -> bytes:
+    """The committed files with these settings, as a Git host's archive has them."""
+    content, own = io.BytesIO(), toml_writing.files(found)
     with zipfile.ZipFile(content, "w") as archive:
         for path in repository.committed_files():
-            archive.write(repository.ROOT / path, str(path))
+            if path.name not in own or path.parent != Path("delivery/environments"):
+                archive.write(repository.ROOT / path, str(path))
+        for name, text in own.items():
+            archive.writestr(f"delivery/environments/{name}", text)
     return content.getvalue()
 
 
@@ -58,7 +71,7 @@ def run(laptop: LaptopServer, accounts: dict[str, dict[str, str]], found: Settin
     more = {"Checks": "help", "NotificationEmail": "you@laptop.invalid"}
     deploy(replace(pipeline, parameters={**pipeline.parameters, **more}), accounts)
     developer_client("s3", account=found.operations.account).put_object(
-        Bucket=found.artifact_bucket, Key="source/source.zip", Body=source_archive()
+        Bucket=found.artifact_bucket, Key="source/source.zip", Body=source_archive(found)
     )
     asked = approve(found)
     status = ended(found)
@@ -108,6 +121,9 @@ def ended(found: Settings) -> str:
         if latest["status"] != "InProgress":
             break
         time.sleep(0.3)
+    details = client.list_action_executions(pipelineName=f"{found.app}-delivery")
+    last = details["actionExecutionDetails"][0]
+    assert latest["status"] != "InProgress", json.dumps(last, default=str)
     return str(latest["status"])
 
 
@@ -121,6 +137,40 @@ def test_a_commit_reaches_staging_and_prod(run: Run) -> None:
         assert stack["RoleARN"] == run.found.role_arn(name, "cloudformation")
         given = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
         assert environment.parameters.items() <= given.items()
+
+
+def test_the_same_commit_reaches_every_region_of_prod(run: Run) -> None:
+    """Region after region; each has its own packages, stores and roles, and no promotion."""
+    prod = run.found.environments["prod"]
+    client = developer_client("cloudformation", SECOND, account=prod.account)
+    (stack,) = client.describe_stacks(StackName=prod.stack_name)["Stacks"]
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=prod.stack_name)
+    kinds = [r["ResourceType"] for page in pages for r in page["StackResourceSummaries"]]
+    functions = developer_client("lambda", SECOND, account=prod.account).list_functions()
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert stack["RoleARN"] == run.found.role_arn("prod", "cloudformation", SECOND)
+    given = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
+    assert settings.parameters(run.found, "prod", SECOND).items() <= given.items()
+    assert given["PermissionsBoundary"] == prod.boundary_arn(SECOND)
+    # All but the one that receives versions: models are promoted between home regions.
+    assert kinds.count("AWS::Lambda::Function") == len(functions["Functions"]) == 12
+    arns = [one["FunctionArn"] for one in functions["Functions"]]
+    assert {tuple(arn.split(":")[3:5]) for arn in arns} == {(SECOND, prod.account)}
+
+
+def test_a_region_is_deployed_to_when_the_one_before_it_stands(run: Run) -> None:
+    client = developer_client("codepipeline", account=run.found.operations.account)
+    details = client.list_action_executions(pipelineName="signalbox-delivery")
+    done = [d for d in details["actionExecutionDetails"] if d["stageName"] == "Prod"]
+    order = [d["actionName"] for d in sorted(done, key=lambda d: d["startTime"])]
+    regions = {d["actionName"]: d["input"]["region"] for d in done}
+
+    assert order == [
+        *("PrepareChanges", "Deploy", "PrepareChangesInSecondRegion", "DeployInSecondRegion"),
+    ]
+    assert regions["Deploy"] == "us-east-1"
+    assert regions["DeployInSecondRegion"] == SECOND
 
 
 def test_the_person_is_asked_with_the_evidence(run: Run) -> None:
@@ -140,6 +190,7 @@ def test_every_role_of_the_control_plane_is_bounded(run: Run) -> None:
     client = developer_client("iam", account=prod.account)
     pages = client.get_paginator("list_roles").paginate()
     names = [r["RoleName"] for page in pages for r in page["Roles"]]
+    names = [name for name in names if name.endswith(f"-{prod.region}")]
     own = {run.found.role_name("prod", k) for k in ENVIRONMENT_ROLES if k != "acceptance"}
     deployed = [n for n in names if n.startswith(f"{prod.stack_name}-") and n not in own]
 

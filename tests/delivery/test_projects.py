@@ -28,7 +28,7 @@ from tests.contracts import repository
 ROOT = repository.ROOT
 PROJECT = templates.read(ROOT / "delivery" / "project.yaml")
 PRODUCT = templates.read(ROOT / "delivery" / "product.yaml")
-DEV = settings.load(ROOT / "delivery" / "environments").environments["dev"]
+DEV = settings.load().environments["dev"]
 ROLE = "arn:aws:iam::123456789012:role/signalbox-dev-project-launch-us-east-1"
 WORKLOAD = ROOT / "workloads" / "diabetes"
 COMMIT = "9c1e0f7a" * 5

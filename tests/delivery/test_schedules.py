@@ -21,7 +21,7 @@ DUE = "2026-11-22T03:00:00Z"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(settings.FOLDER, tmp_path / "environments"))
+    return Path(shutil.copytree(repository.SETTINGS, tmp_path / "environments"))
 
 
 def scheduled(folder: Path, schedules: str, parameters: str = "") -> settings.Settings:

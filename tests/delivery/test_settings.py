@@ -6,18 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from delivery import settings
-from delivery.samconfig import PATH, rendered
+from delivery import settings, toml_writing
+from delivery.samconfig import rendered
 from delivery.toml_reading import SettingsError
 from tests.contracts import repository
-
-FOLDER = repository.ROOT / "delivery" / "environments"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the committed files, to be changed."""
-    return Path(shutil.copytree(FOLDER, tmp_path / "environments"))
+    """A copy of the example files, to be changed."""
+    return Path(shutil.copytree(repository.SETTINGS, tmp_path / "environments"))
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -161,16 +159,77 @@ def test_a_mistake_is_named_with_file_key_and_remedy(
     assert str(folder / file) in str(refused.value) or "circle" in said
 
 
-def test_a_missing_file_is_named(folder: Path) -> None:
-    (folder / "prod.toml").unlink()
+@pytest.mark.parametrize("name", ["shared", "dev"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / f"{name}.toml").unlink()
 
-    with pytest.raises(SettingsError, match=r"prod\.toml: there is no such file"):
+    with pytest.raises(SettingsError, match=rf"{name}\.toml: there is no such file"):
         settings.load(folder)
 
 
-def test_samconfig_is_what_the_settings_say() -> None:
-    assert PATH.read_text(encoding="utf-8") == rendered(settings.load())
-    assert settings.main(["--check"]) == 0
+def test_a_file_of_another_name_is_not_passed_over(folder: Path) -> None:
+    (folder / "staging.toml").rename(folder / "stage.toml")
+
+    with pytest.raises(
+        SettingsError, match=r"stage\.toml: nobody would read this; .* staging\.toml"
+    ):
+        settings.load(folder)
+
+
+def without_staging(folder: Path) -> Path:
+    change(folder / "dev.toml", '"staging"', '"prod"')
+    (folder / "staging.toml").unlink()
+    return folder
+
+
+def test_who_has_no_staging_promotes_from_dev_to_prod(folder: Path) -> None:
+    found = settings.load(without_staging(folder))
+
+    assert list(found.environments) == ["dev", "prod"]
+    path = json.loads(found.environments["dev"].parameters["PromotionPath"])
+    assert [step["environment"] for step in path] == ["prod"]
+    assert found.target_accounts == ("123456789012", "345678901234")
+    assert "[staging" not in rendered(found)
+
+
+def test_without_staging_there_is_no_delivery_pipeline(folder: Path) -> None:
+    """It would try out there what it takes to prod; GitHub's workflows deliver."""
+    found = settings.load(without_staging(folder))
+
+    assert [d.name for d in settings.deployments(found)] == ["operations", "data", "dev", "prod"]
+
+
+def test_an_environment_that_is_promoted_to_has_a_file(folder: Path) -> None:
+    (folder / "prod.toml").unlink()
+
+    with pytest.raises(SettingsError, match=r"staging\.toml: promotes_to: there is no prod\.toml"):
+        settings.load(folder)
+
+
+@pytest.mark.parametrize(
+    "command", [["github", "staging"], ["parameters", "template.yaml", "staging"]]
+)
+def test_an_environment_that_there_is_not_is_told(
+    folder: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert settings.main(["--folder", str(without_staging(folder)), *command]) == 2
+
+    assert "there is no environment staging, only dev, prod" in capsys.readouterr().err
+
+
+def test_the_settings_are_written_as_they_were_read(folder: Path, tmp_path: Path) -> None:
+    change(folder / "prod.toml", '["us-east-1"]', '["us-east-1", "eu-west-1"]')
+    change(folder / "dev.toml", "LogRetentionDays = 30", 'BatchWorkloads = ["a", "b \\"c\\""]')
+    with (folder / "prod.toml").open("a", encoding="utf-8") as file:
+        file.write('retrain = "rate(1 day)"\n')
+    found, there = settings.load(folder), tmp_path / "written"
+    there.mkdir()
+
+    for name, text in toml_writing.files(found).items():
+        (there / name).write_text(text, encoding="utf-8")
+
+    assert found.environments["dev"].own_parameters == {"BatchWorkloads": 'a,b "c"'}
+    assert settings.load(there) == found
 
 
 def test_a_stale_samconfig_is_told_with_the_command_that_renews_it(

@@ -1,7 +1,7 @@
 """A repository on a laptop with five accounts, set up as delivery/account.yaml says.
 
-The repository is a copy of this checkout, uncommitted files included; the accounts hold nothing but
-what the account set-up makes, as those of an organisation that begins.
+The repository is a copy of this checkout with the example settings, uncommitted files included; the
+accounts hold nothing but what the account set-up makes, as those of an organisation that begins.
 """
 
 import os
@@ -21,7 +21,7 @@ from delivery import settings
 from delivery.model import Deployment
 from localaws.iam_record import CAPACITY, Record, from_json
 from signalbox_cli import laptop
-from tests.contracts.repository import committed_files
+from tests.contracts.repository import SETTINGS, example_files
 from tests.delivery.workflow_runner import ROOT, Event, Run, Runner
 from tests.delivery.workflow_stand_ins import REPOSITORY, token
 
@@ -92,9 +92,14 @@ class Repository:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        for name in committed_files():
+        for name, source in example_files():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+            shutil.copy2(source, folder / name)
+        self.change(
+            ".github/workflows/deploy-dev.yml",
+            f"branches: [{settings.load(settings.FOLDER).repository.branch}]",
+            f"branches: [{settings.load().repository.branch}]",
+        )
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "uploadpack.allowAnySHA1InWant", "true")
         self.git("config", "user.name", "A developer")
@@ -171,6 +176,7 @@ class World:
                 "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
                 "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
                 "AWS_SESSION_TOKEN": keys["SessionToken"],
+                settings.FOLDER_VARIABLE: str(SETTINGS),
                 **self.accounts.variables(),
             },
             capture_output=True,

@@ -63,7 +63,7 @@ def test_reads_a_whole_declaration():
         declaration(stage("Call", made), artifactStore=store, variables=variables), REGION
     )
 
-    assert spec.store.key_id == key["id"]
+    assert spec.stores[REGION].key_id == key["id"]
     assert spec.variables == {"Workload": "auto", "Needed": None}
     assert spec.stages[1].actions[0].inputs == ("Zip",)
     assert spec.stages[1].actions[0].namespace == "Call"
@@ -153,18 +153,24 @@ def test_refuses_stages(name: str, stages: list[dict[str, Any]], reason: str):
         pipeline_structure.read(declaration(*stages), REGION)
 
 
+GIT: dict[str, Any] = {
+    "outputArtifacts": ["Zip"],
+    "configuration": {
+        "ConnectionArn": f"arn:aws:codeconnections:{REGION}:123456789012:connection/1",
+        "FullRepositoryId": "example-org/signalbox",
+        "BranchName": "main",
+    },
+}
 UNSUPPORTED = [
     {"executionMode": "PARALLEL"},
     {"triggers": [{"providerType": "CodeStarSourceConnection"}]},
-    {"stages": [stage("Source", action("S", "Source", "CodeStarSourceConnection")), stage("B")]},
-    {
-        "artifactStore": None,
-        "artifactStores": {
-            REGION: {"type": "S3", "location": "one"},
-            "eu-west-1": {"type": "S3", "location": "two"},
-        },
-    },
     {"stages": [declaration()["stages"][0], stage("B", approval("B", region="eu-west-1"))]},
+    {
+        "stages": [
+            stage("Source", action("S", "Source", "CodeStarSourceConnection", **GIT)),
+            stage("B", approval("B")),
+        ]
+    },
     {"stages": [declaration()["stages"][0], stage("B", build(BatchEnabled="true"))]},
 ]
 
@@ -179,12 +185,60 @@ def test_says_what_the_laptop_does_not_do(change: dict[str, Any]):
         pipeline_structure.read(given, REGION)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"OutputArtifactFormat": "ZIP"}, "OutputArtifactFormat is ZIP; CODE_ZIP, CODEBUILD_CLONE"),
+        ({"DetectChanges": "no"}, "DetectChanges is no; true, false"),
+        ({"FullRepositoryId": "signalbox"}, "FullRepositoryId is signalbox; it is OWNER/NAME"),
+        ({"BranchName": ""}, "missing the required key BranchName"),
+        ({"Branch": "main"}, "unknown key Branch"),
+    ],
+)
+def test_a_git_source_is_checked_before_it_is_refused(change: dict[str, str], reason: str):
+    given = {**GIT, "configuration": {**GIT["configuration"], **change}}
+    source = stage("Source", action("S", "Source", "CodeStarSourceConnection", **given))
+
+    with pytest.raises(AwsError, match=reason):
+        pipeline_structure.read(declaration(stages=[source, stage("B", approval("B"))]), REGION)
+
+
+STORES = {
+    REGION: {"type": "S3", "location": "one"},
+    "eu-west-1": {"type": "S3", "location": "two"},
+}
+
+
+def test_a_stack_of_another_region_takes_its_artifacts_from_a_store_there():
+    there = deploy()
+    there["region"] = "eu-west-1"
+
+    spec = pipeline_structure.read(
+        declaration(stage("A", there), artifactStore=None, artifactStores=STORES), REGION
+    )
+
+    assert {region: store.bucket for region, store in spec.stores.items()} == {
+        REGION: "one",
+        "eu-west-1": "two",
+    }
+
+
+def test_an_action_of_a_region_without_a_store_is_refused():
+    there = deploy()
+    there["region"] = "eu-central-1"
+
+    with pytest.raises(AwsError, match="artifactStores has none in eu-central-1"):
+        pipeline_structure.read(
+            declaration(stage("A", there), artifactStore=None, artifactStores=STORES), REGION
+        )
+
+
 def test_one_region_of_artifact_stores_is_that_store():
     stores = {REGION: {"type": "S3", "location": "only"}}
 
     spec = pipeline_structure.read(declaration(artifactStore=None, artifactStores=stores), REGION)
 
-    assert spec.store.bucket == "only"
+    assert spec.stores[REGION].bucket == "only"
 
 
 def problems(pipeline: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from signalbox_cli.deciding import decide
 from signalbox_cli.logs import last_line
-from signalbox_cli.runs import RunView, read_states
+from signalbox_cli.run_states import read_states
+from signalbox_cli.runs import RunView
 from tests.scenarios import stories
 from tests.scenarios.conftest import Laptop
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from signalbox_cli.releasing import release_archive
-from signalbox_cli.runs import RunView, read_manifest, read_run, read_states
+from signalbox_cli.run_states import read_states
+from signalbox_cli.runs import RunView, read_manifest, read_run
 from tests.scenarios.conftest import Laptop
 
 PREPROCESS = """

@@ -68,6 +68,51 @@ def test_one_time_told_again_predicts_once(served: Laptop, champion: str) -> Non
     assert answers[0] == answers[1] == {"diabetes": f"run {run_id} with {champion}"}
 
 
+def batch_run(served: Laptop, scheduled_for: str) -> str:
+    """The id of the run that run_schedule starts for one time of a schedule."""
+    given = {"kind": "batch", "workloads": ["diabetes"], "scheduledFor": scheduled_for}
+    return schedules.run(served, **given)["diabetes"].split()[1]
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_scheduled_batch_is_seen_as_any_run_is(served: Laptop) -> None:
+    run_id = batch_run(served, "2027-04-01T04:05:06Z")
+
+    watched = served.signalbox("watch", run_id)
+    listed = json.loads(served.signalbox("status", "--json").stdout)
+    told = served.signalbox("explain", run_id).stdout
+    again = json.loads(served.signalbox("status", f"scheduled-{run_id}", "--json").stdout)
+
+    assert "Transform" in watched.stderr
+    assert f"Run {run_id} Succeeded" in watched.stdout
+    (found,) = [one for one in listed if one["runId"] == run_id]
+    assert (found["workload"], found["startedBy"]) == ("diabetes", "batch schedule")
+    assert found["executionId"] == f"scheduled-{run_id}"
+    assert [one["stage"] for one in found["stages"]] == ["Inference"]
+    assert f"Run {run_id} of diabetes: Succeeded, started by batch schedule" in told
+    assert "It has ended; nothing is left to do." in told
+    assert again == found
+    assert {one["startedBy"] for one in listed} >= {"batch schedule", "developer"}
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_scheduled_batch_that_failed_is_explained_with_the_next_command(
+    served: Laptop,
+) -> None:
+    bucket, s3 = served.target.wiring().workflow_bucket, served.target.client("s3")
+    for key in stories.objects_under(served, "datasets/exercise/inference/"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"age\nnot,a,row\n")
+    run_id = batch_run(served, "2027-04-02T04:05:06Z")
+
+    watched = served.signalbox("watch", run_id, check=False)
+    told = served.signalbox("explain", run_id).stdout
+
+    assert watched.returncode == 4
+    assert f"run {run_id} failed" in watched.stderr
+    assert "aws lambda invoke --function-name signalbox-dev-run-schedule" in told
+    assert "retry-stage-execution" not in told
+
+
 def test_a_retraining_is_released_and_not_piled_up_behind_its_gate(served: Laptop) -> None:
     manifest = {**stories.MANIFEST["approvals"], "approveModel": "manual"}
     wiring, client = served.target.wiring(), served.target.client("codepipeline")
@@ -93,5 +138,8 @@ def test_a_retraining_is_released_and_not_piled_up_behind_its_gate(served: Lapto
         stories.await_stage(served, run_id, "ApproveModel")
     times = schedules.run(served, **given, scheduledFor="2027-03-01T04:05:06Z")
 
+    listed = json.loads(served.signalbox("status", "--json").stdout)
+    (found,) = [one for one in listed if one["executionId"] == run_id]
+    assert found["startedBy"] == "retrain schedule"
     assert times == {"smallest": f"left out: execution {run_id} has not ended"}
     assert len(released()) == 1

@@ -116,7 +116,8 @@ def _wanted_quotas(environment: str) -> dict[str, float]:
     folder = Path("delivery") / "environments"
     if not folder.is_dir():
         return {}
-    return dict(settings.load(folder).environments[environment].quotas.get("sagemaker", {}))
+    known = settings.load(folder).environments.get(environment)
+    return dict(known.quotas.get("sagemaker", {})) if known else {}
 
 
 def _tell(output: Output, results: "Iterable[Result]") -> None:

@@ -13,7 +13,7 @@ from signalbox_cli.console import Output
 from signalbox_cli.errors import TargetUnreachableError
 from signalbox_cli.laptop_environments import ENVIRONMENTS, in_order
 from signalbox_cli.options import environment_option, json_option
-from signalbox_cli.target import announced_laptop, laptop_target
+from signalbox_cli.target import announced_laptop, app_here, laptop_target
 
 _PORT_NUMBER = click.IntRange(0, 65535)
 _PORT = click.option(
@@ -160,7 +160,7 @@ def env_command(environment: str) -> None:
         raise TargetUnreachableError(
             f"no laptop's AWS is up in {Path.cwd()}; start one there with `signalbox up`"
         )
-    laptop_target(environment, "signalbox")  # refuses an environment that is not served
+    laptop_target(environment, app_here())  # refuses an environment that is not served
     for line in laptop.Up(**up).exports(environment):
         click.echo(line)
 

@@ -15,7 +15,7 @@ from signalbox_cli.planning import plan
 from signalbox_cli.progress import follow, raise_for_outcome
 from signalbox_cli.releasing import release, run_options
 from signalbox_cli.reports import fetch
-from signalbox_cli.runs import RunView, find_run, recent_runs
+from signalbox_cli.runs import RunView, find_run, newest_runs
 
 
 @click.command("release", short_help="Start a run of a workload folder.")
@@ -89,6 +89,7 @@ def run_document(run: RunView) -> dict[str, Any]:
         "runId": run.run_id,
         "executionId": run.execution_id,
         "workload": run.workload,
+        "startedBy": run.started_by or None,
         "status": run.headline,
         "waitingGate": run.waiting_gate or None,
         "error": run.error or None,
@@ -128,10 +129,10 @@ def status_command(session: Session, run: str | None, limit: int) -> None:
     if run:
         _show_run(session, find_run(session.target, run))
         return
-    runs = list(recent_runs(session.target, limit))
+    runs = newest_runs(session.target, limit)
     session.output.result([run_document(r) for r in runs])
     session.output.table(
-        ("run", "workload", "status", "stage", "took"), [_run_row(r) for r in runs]
+        ("run", "workload", "status", "stage", "took", "started by"), [_run_row(r) for r in runs]
     )
     if not runs:
         session.output.say("No runs yet: `signalbox release FOLDER` starts one")
@@ -145,6 +146,7 @@ def _run_row(run: RunView) -> tuple[str, ...]:
         coloured(run.headline),
         stage,
         duration(run.duration_s),
+        escape(run.started_by),
     )
 
 
@@ -153,7 +155,8 @@ def _show_run(session: Session, run: RunView) -> None:
     session.output.say(
         f"Run {run.name} of {run.workload or 'a workload'}: {coloured(run.headline)}"
     )
-    session.output.say(f"Execution {run.execution_id}\n")
+    by = f", started by {run.started_by}" if run.started_by else ""
+    session.output.say(f"Execution {run.execution_id}{escape(by)}\n")
     session.output.table(
         ("stage", "status", "took", "what"),
         [

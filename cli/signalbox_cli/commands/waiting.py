@@ -1,5 +1,8 @@
 """gates, explain."""
 
+import json
+from datetime import UTC, datetime
+
 import click
 from rich.markup import escape
 
@@ -8,7 +11,7 @@ from signalbox_cli.commands.runs import run_document
 from signalbox_cli.console import duration
 from signalbox_cli.models import named_version, standing
 from signalbox_cli.options import Session, with_session
-from signalbox_cli.runs import RunView, find_run
+from signalbox_cli.runs import RunView, ScheduledBatch, find_run
 from signalbox_cli.waiting import WaitingGate, gate_of, left, waiting_gates
 
 _MOMENT = "%Y-%m-%d %H:%M UTC"
@@ -82,7 +85,8 @@ def _explain_version(session: Session, name: str) -> None:
 
 def _where(run: RunView) -> list[str]:
     head = f"Run {run.run_id or run.execution_id} of {run.workload or 'an unread workload'}: "
-    lines = [f"{head}{run.headline}"]
+    by = f", started by {run.started_by}" if run.started_by else ""
+    lines = [f"{head}{run.headline}{by}"]
     for action in run.actions:
         what = action.error or action.summary
         lines.append(f"  {action.stage:<20} {action.status:<11} {duration(action.duration_s)}")
@@ -112,10 +116,26 @@ def _next(session: Session, run: RunView) -> list[str]:
         return ["Its model does not keep the manifest's quality rules. Next: release again."]
     if run.status != "Failed":
         return ["It has ended; nothing is left to do."]
+    if run.batch:
+        return _again(session, run.batch)
     failed = next(a for a in reversed(run.actions) if a.status == "Failed")
     return [
         f"It failed in stage {failed.stage}. Next, once the cause is out of the way:",
         f"  aws codepipeline retry-stage-execution --pipeline-name "
         f"{session.target.wiring().pipeline} --stage-name {failed.stage} "
         f"--pipeline-execution-id {run.execution_id} --retry-mode FAILED_ACTIONS",
+    ]
+
+
+def _again(session: Session, batch: ScheduledBatch) -> list[str]:
+    """A scheduled run is not repeated: the same time again is the same run."""
+    given = {
+        "kind": "batch",
+        "workloads": [batch.workload],
+        "scheduledFor": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    return [
+        "Next, once the cause is out of the way, as a run of its own:",
+        f"  aws lambda invoke --function-name {session.target.prefix}-run-schedule "
+        f"--cli-binary-format raw-in-base64-out --payload '{json.dumps(given)}' out.json",
     ]

@@ -84,12 +84,12 @@ _PIPELINE = Record(
 def _create(site: Site, logical_id: str, properties: Properties) -> Made:
     name = properties.get("Name") or generated_name(site, logical_id, longest=100)
     created = site.client("codepipeline").create_pipeline(
-        pipeline=_declaration(name, properties), tags=lower_tags(site, properties)
+        pipeline=declaration_of(name, properties), tags=lower_tags(site, properties)
     )["pipeline"]
     return Made(name, {"Version": str(created.get("version", 1))})
 
 
-def _declaration(name: str, properties: Properties) -> dict[str, Any]:
+def declaration_of(name: str, properties: Properties) -> dict[str, Any]:
     """The pipeline as the API takes it; an action's configuration keeps its keys."""
     stated = {
         key: value
@@ -108,7 +108,7 @@ def _update(site: Site, existing: Existing, new: Properties) -> Made:
     attributes = existing.attributes
     keys = (set(existing.properties) | set(new)) - {"Tags", "RestartExecutionOnUpdate"}
     if changed(existing, new, *sorted(keys)):
-        updated = client.update_pipeline(pipeline=_declaration(name, new))["pipeline"]
+        updated = client.update_pipeline(pipeline=declaration_of(name, new))["pipeline"]
         attributes = {"Version": str(updated.get("version", 1))}
         if new.get("RestartExecutionOnUpdate"):
             client.start_pipeline_execution(name=name)
