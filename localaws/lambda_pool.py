@@ -96,7 +96,7 @@ class Pool:
             return [process.pid for process in (*idle, *self._lent)]
 
     def by_function(self) -> dict[str, dict[str, list[int]]]:
-        """Ids of the living processes by their function's ARN: those that answer, and those that wait."""
+        """Ids of the living processes by their function's ARN: those at work, those waiting."""
         found: dict[str, dict[str, list[int]]] = {}
         with self._changed:
             idle = [("idle", p) for group in self._groups.values() for p in group.idle]
