@@ -30,6 +30,9 @@ class Repository:
     name: str
     branch: str
     connection: str
+    owner_id: str = ""
+    id: str = ""
+    """GitHub's numbers of owner and repository, where its tokens hold them; both or none."""
 
 
 @dataclass(frozen=True)

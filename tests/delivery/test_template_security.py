@@ -27,6 +27,20 @@ LONGEST = {
     "${AppName}": "fifteen-letters",
     "${EnvironmentName}": "staging",
 }
+# GitHub documentation, "OpenID Connect reference", "Immutable subject claims" (read 2026-11-21).
+SUBJECTS = [
+    {
+        "Fn::Sub": [
+            "repo:${Owner}@${RepositoryOwnerId}/${Name}@${RepositoryId}"
+            ":environment:${EnvironmentName}",
+            {
+                part: {"Fn::Select": [place, {"Fn::Split": ["/", {"Ref": "Repository"}]}]}
+                for place, part in enumerate(("Owner", "Name"))
+            },
+        ]
+    },
+    {"Fn::Sub": "repo:${Repository}:environment:${EnvironmentName}"},
+]
 LENIENT = tuple(
     f"{service}.amazonaws.com" for service in ("codepipeline", "cloudformation", "servicecatalog")
 )
@@ -154,9 +168,7 @@ def test_who_assumes_a_role_is_said_exactly(statement: Statement) -> None:
         assert set(condition) == {"StringEquals"}
         assert condition["StringEquals"] == {
             "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-            "token.actions.githubusercontent.com:sub": {
-                "Fn::Sub": "repo:${Repository}:environment:${EnvironmentName}"
-            },
+            "token.actions.githubusercontent.com:sub": {"Fn::If": ["HasIds", *SUBJECTS]},
         }
     else:
         assert set(condition) == {"ArnEquals"}
