@@ -118,6 +118,11 @@ class Settings:
         """The one of another region: functions take their code from their own region only."""
         return f"{self.app}-delivery-{self.operations.account}-{region}"
 
+    def artifact_key_alias_in(self, region: str) -> str:
+        """ARN by which S3 finds the artifact bucket's key, also for another account."""
+        place = f"arn:aws:kms:{region}:{self.operations.account}"
+        return f"{place}:alias/{self.app}-delivery"
+
     @property
     def data_bucket(self) -> str:
         """The bucket of shared data sets."""
