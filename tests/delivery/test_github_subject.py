@@ -57,6 +57,7 @@ def takes(found: Settings, sub: str) -> bool:
             RoleArn=found.role_arn("dev", "github"),
             RoleSessionName="job",
             WebIdentityToken=token(sub),
+            DurationSeconds=7200,  # as long as a job may last
         )
     except sts.exceptions.ClientError as fault:
         if fault.response["Error"]["Code"] != "AccessDenied":

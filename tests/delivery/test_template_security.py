@@ -240,7 +240,7 @@ def test_what_holds_data_outlives_its_stack(file: str, name: str) -> None:
 def test_other_accounts_come_as_roles_of_this_application_only() -> None:
     others = [s for s in GRANTS if "TargetAccounts" in str(s.body.get("Principal"))]
 
-    assert len(others) == 6
+    assert len(others) == 7
     for statement in others:
         roles = str(statement.body["Condition"]["ArnLike"]["aws:PrincipalArn"])
         assert roles.count("iam::*:role/") == roles.count("iam::*:role/${AppName}-") > 0
