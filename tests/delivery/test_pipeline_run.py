@@ -9,6 +9,7 @@ import json
 import time
 import urllib.request
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ from localaws.iam_record import Record, denials, from_json
 from localaws.server import LaptopServer
 from tests.contracts import repository
 from tests.delivery.conftest import deploy
+from tests.scenarios import iam_evidence
 from tests.scenarios.iam_listed import Row, listed
 
 UNEXERCISED = "Granted to the delivery, and not exercised on the laptop"
+UNNEEDED = "Statements about the delivery that nothing in its run needs"
 LONGEST_S = 240
 SECOND = "eu-west-1"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -75,9 +78,14 @@ def run(laptop: LaptopServer, accounts: dict[str, dict[str, str]], found: Settin
     )
     asked = approve(found)
     status = ended(found)
-    with urllib.request.urlopen(f"{laptop.url}/_localaws/decisions") as answer:
+    return Run(found, laptop.url, asked, status, recorded(laptop.url))
+
+
+def recorded(url: str) -> list[Record]:
+    """Everything that IAM has decided so far."""
+    with urllib.request.urlopen(f"{url}/_localaws/decisions") as answer:
         lines = answer.read().decode().splitlines()
-    return Run(found, laptop.url, asked, status, [from_json(line) for line in lines if line])
+    return [from_json(line) for line in lines if line]
 
 
 def approve(found: Settings) -> dict[str, str]:
@@ -205,6 +213,31 @@ def test_every_role_of_the_control_plane_is_bounded(run: Run) -> None:
         assert boundary["PermissionsBoundaryArn"] == prod.boundary_arn()
 
 
+def test_packages_are_encrypted_with_their_key_and_deployed_by_version(run: Run) -> None:
+    """So what a later build writes under the same key is not what prod was approved with."""
+    place, prod = run.found.operations, run.found.environments["prod"]
+    deployed = developer_client("cloudformation", account=prod.account).get_template(
+        StackName=prod.stack_name, TemplateStage="Processed"
+    )["TemplateBody"]["Resources"]
+    (key,) = (
+        alias["TargetKeyId"]
+        for alias in developer_client("kms", account=place.account).list_aliases()["Aliases"]
+        if alias["AliasName"] == "alias/signalbox-delivery"
+    )
+    codes = [
+        r["Properties"]["Code"] for r in deployed.values() if r["Type"] == "AWS::Lambda::Function"
+    ]
+
+    assert len(codes) >= 13
+    s3 = developer_client("s3", account=place.account)
+    for code in codes:
+        head = s3.head_object(
+            Bucket=code["S3Bucket"], Key=code["S3Key"], VersionId=code["S3ObjectVersion"]
+        )
+        assert head["ServerSideEncryption"] == "aws:kms"
+        assert head["SSEKMSKeyId"].endswith((key, "alias/signalbox-delivery"))
+
+
 def session(run: Run, environment: str, kind: str) -> Any:
     """A maker of clients of a role that another account's role assumes."""
     by = {"delivery": "pipeline", "preview": "build"}[kind]
@@ -268,6 +301,32 @@ def test_an_environment_writes_packages_of_its_own_only(run: Run) -> None:
     s3.put_object(Bucket=bucket, Key=own, Body=b"x")
     assert refused(s3.put_object, Bucket=bucket, Key=others, Body=b"x") == "AccessDenied"
     assert refused(s3.put_object, Bucket=bucket, Key="source/source.zip") == "AccessDenied"
+
+
+def test_an_environment_reads_its_own_packages_and_those_of_the_pipeline(run: Run) -> None:
+    bucket, found = run.found.artifact_bucket, run.found
+    folders = {
+        "own": found.packages_prefix("staging"),
+        "pipeline": f"packages/{found.operations.account}",
+        "prod": found.packages_prefix("prod"),
+    }
+    person = developer_client("s3", account=found.operations.account)
+    for folder in folders.values():
+        for key in (f"{folder}/read.zip", f"{folder}/previews/read.json"):
+            person.put_object(Bucket=bucket, Key=key, Body=b"x")
+    delivery = session(run, "staging", "delivery")("s3")
+    preview = session(run, "staging", "preview")("s3")
+
+    for folder in (folders["own"], folders["pipeline"]):
+        assert delivery.get_object(Bucket=bucket, Key=f"{folder}/read.zip")["Body"].read() == b"x"
+    assert refused(delivery.get_object, Bucket=bucket, Key=f"{folders['prod']}/read.zip") == (
+        "AccessDenied"
+    )
+    preview.get_object(Bucket=bucket, Key=f"{folders['own']}/previews/read.json")
+    for folder in folders.values():
+        assert refused(preview.get_object, Bucket=bucket, Key=f"{folder}/read.zip") == (
+            "AccessDenied"
+        )
 
 
 @pytest.mark.parametrize(
@@ -344,6 +403,137 @@ def test_every_granted_action_is_needed_by_the_run(run: Run) -> None:
     assert sorted(map(str, unused - listed(UNEXERCISED))) == []
     assert sorted(map(str, listed(UNEXERCISED) & (set(rows.values()) - unused))) == []
     assert len(found) - len(unused) > 40
+
+
+def reads_data_sets(run: Run, name: str) -> str:
+    """What a role of staging's account gets of the data bucket: "" or the code of the refusal."""
+    found, account = run.found, run.found.environments["staging"].account
+    key, data = "sets/a.csv", developer_client("s3", account=run.found.data.account)
+    data.put_object(Bucket=found.data_bucket, Key=key, Body=b"1,2")
+    client = developer_client("iam", account=account)
+    trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+    arn = client.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    reading = {"Effect": "Allow", "Action": ["s3:GetObject", "kms:Decrypt"], "Resource": "*"}
+    client.put_role_policy(
+        RoleName=name,
+        PolicyName="read",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [reading]}),
+    )
+    sts = developer_client("sts", account=account)
+    keys = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    s3 = _clients(run, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])("s3")
+    try:
+        assert s3.get_object(Bucket=found.data_bucket, Key=key)["Body"].read() == b"1,2"
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
+
+
+def test_data_sets_are_read_by_roles_of_the_application(run: Run) -> None:
+    assert reads_data_sets(run, "signalbox-staging-other-reader") == ""
+    assert reads_data_sets(run, "reader") == "AccessDenied"
+
+
+def held_by(arn: str) -> dict[str, Any]:
+    """Documents of a role's own policies and of those that are attached to it."""
+    client, role = developer_client("iam", account=arn.split(":")[4]), arn.rpartition("/")[2]
+    documents = {
+        name: client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in client.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+    for policy in client.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        found = client.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]
+        version = client.get_policy_version(
+            PolicyArn=policy["PolicyArn"], VersionId=found["DefaultVersionId"]
+        )
+        documents[policy["PolicyName"]] = version["PolicyVersion"]["Document"]
+    return documents
+
+
+def of_store(account: str, bucket: str, alias: str) -> Iterator[tuple[str, Any]]:
+    """ARN and policy of a bucket and of its key."""
+    s3, kms = (developer_client(service, account=account) for service in ("s3", "kms"))
+    yield f"arn:aws:s3:::{bucket}", json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    (key,) = (
+        one["TargetKeyId"] for one in kms.list_aliases()["Aliases"] if one["AliasName"] == alias
+    )
+    policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    yield kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"], json.loads(policy)
+
+
+def of_resources(found: Settings, roles: dict[str, str]) -> dict[str, tuple[str, Any]]:
+    """Bucket, key and trust policies of the account set-up: ARN -> name here and document."""
+    policies: dict[str, tuple[str, Any]] = {}
+    for name, account, bucket, alias in (
+        ("Packages", found.operations.account, found.artifact_bucket, "alias/signalbox-delivery"),
+        ("Data", found.data.account, found.data_bucket, "alias/signalbox-data"),
+    ):
+        for kind, (arn, document) in zip(
+            ("Bucket", "Key"), of_store(account, bucket, alias), strict=True
+        ):
+            policies[arn] = (f"{name}{kind}", document)
+    for role, name in roles.items():
+        client = developer_client("iam", account=role.split(":")[4])
+        described = client.get_role(RoleName=role.rpartition("/")[2])["Role"]
+        policies[role] = (name, described["AssumeRolePolicyDocument"])
+    return policies
+
+
+TRUSTED = {**HOLDERS, ("staging", "cloudformation"): "CloudFormationRole"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was decided up to here, by which policies."""
+
+    records: list[Record]
+    held: dict[str, dict[str, Any]]
+    resources: dict[str, tuple[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def evidence(run: Run) -> Evidence:
+    """After all that the tests above have asked for as the roles of the delivery."""
+    reads_data_sets(run, "signalbox-staging-reader")
+    names = {run.found.role_arn(*who): logical for who, logical in TRUSTED.items()}
+    records = recorded(run.url)
+    readers = {r.role for r in records if r.role.endswith("-reader")}
+    held = {role: held_by(role) for role in readers | {*names}}
+    return Evidence(records, held, of_resources(run.found, names))
+
+
+def test_every_statement_about_bucket_key_and_trust_is_needed(evidence: Evidence) -> None:
+    unused = {
+        Row(name, narrowing.statement, "")
+        for holder, (name, document) in evidence.resources.items()
+        for narrowing in iam_evidence.statements_removed(holder, document)
+        if not iam_evidence.changes_something(narrowing, document, evidence.records, evidence.held)
+    }
+
+    assert sorted(map(str, unused - listed(UNNEEDED))) == []
+    assert sorted(map(str, listed(UNNEEDED) - unused)) == []
+
+
+def test_every_condition_about_bucket_key_and_trust_keeps_somebody_out(evidence: Evidence) -> None:
+    """A request that was let in is refused with another value of the key, by that condition."""
+    conditions = [
+        (name, wider, key, document)
+        for holder, (name, document) in evidence.resources.items()
+        for wider, key in iam_evidence.conditions_removed(holder, document)
+    ]
+
+    idle = {
+        Row(name, f"{wider.statement}: {wider.lost}", "")
+        for name, wider, key, document in conditions
+        if Row(name, wider.statement, "") not in listed(UNNEEDED)
+        and not iam_evidence.keeps_somebody_out(wider, key, document, evidence.records)
+    }
+
+    assert sorted(map(str, idle)) == []
+    assert len(conditions) > 20
 
 
 def test_a_stack_is_changed_in_place_and_deleted_under_the_role_that_made_it(run: Run) -> None:

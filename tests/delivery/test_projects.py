@@ -105,6 +105,26 @@ def test_a_project_makes_no_role_and_no_policy() -> None:
     assert {action for action in held if action.startswith("iam:")} == {"iam:PassRole"}
 
 
+def test_the_boundary_of_the_environment_does_not_fit_the_roles_of_projects() -> None:
+    """As docs/delivery.md and the parameter's description say: each role would be refused."""
+    account = templates.read(ROOT / "delivery" / "account.yaml")
+    boundary = repository.resources("AWS::IAM::ManagedPolicy", account)["Boundary"]
+    bounded = {
+        action
+        for statement in repository.statements_of(boundary["PolicyDocument"], "Boundary")
+        for action in statement.actions
+    }
+
+    left_out: dict[str, set[str]] = {}
+    for statement in repository.role_statements(PRODUCT):
+        left_out.setdefault(statement.owner, set()).update(set(statement.actions) - bounded)
+
+    assert all(left_out.values()), left_out
+    assert {"codecommit:GitPull", "codebuild:StartBuild", "kms:CreateKey"} <= set().union(
+        *left_out.values()
+    )
+
+
 def test_all_that_can_be_tagged_says_of_which_project_it_is() -> None:
     tagged = (
         "AWS::KMS::Key",

@@ -225,3 +225,46 @@ def _identity(record: Record, policies: Mapping[str, Mapping[str, Document]]) ->
         return (compile_policy("developer", EVERYTHING),)
     held = policies.get(record.role, {})
     return tuple(compile_policy(name, document) for name, document in held.items())
+
+
+def conditions_removed(holder: str, document: Document) -> Iterator[tuple[Narrowing, str]]:
+    """Each key of a condition of an Allow statement taken out, with the key; wider than before."""
+    statements = document["Statement"]
+    for index, statement in enumerate(statements):
+        if statement["Effect"] != "Allow":
+            continue
+        name = statement.get("Sid", str(index))
+        for operator, keys in statement.get("Condition", {}).items():
+            for key in keys:
+                fewer = {k: v for k, v in keys.items() if k != key}
+                condition = {**statement["Condition"], operator: fewer}
+                changed = {**statement, "Condition": {o: k for o, k in condition.items() if k}}
+                wider = {**document, "Statement": _replaced(statements, index, [changed])}
+                yield Narrowing(holder, "", name, f"{operator} {key}", (), wider), key
+
+
+def keeps_somebody_out(wider: Narrowing, key: str, before: Document, records: list[Record]) -> bool:
+    """Whether what was let in would, with another `key`, be let in by the wider policy alone.
+
+    Callers may do everything by policies of their own here: the resource's is what is asked about.
+    """
+    others = [
+        replace(record, context={**record.context, key.lower(): (_OF_NOBODY[key],)})
+        for record in records
+        if record.allowed and _is_about(record, wider.holder)
+    ]
+    generous = {record.role: {"everything": EVERYTHING} for record in others}
+    return any(
+        _decide(other, wider.document, generous) and not _decide(other, before, generous)
+        for other in others
+    )
+
+
+_OF_NOBODY = {
+    "aws:PrincipalArn": "arn:aws:iam::999999999999:role/somebody",
+    "aws:SourceArn": "arn:aws:sns:us-east-1:999999999999:somebody",
+    "aws:SourceAccount": "999999999999",
+    "kms:ViaService": "sqs.us-east-1.amazonaws.com",
+    "token.actions.githubusercontent.com:sub": "repo:somebody/else:environment:prod",
+    "token.actions.githubusercontent.com:aud": "somebody",
+}
