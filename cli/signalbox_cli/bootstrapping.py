@@ -70,9 +70,14 @@ class Bootstrap:
     """Names of deployments; empty for all."""
 
     @property
+    def every(self) -> tuple[Deployment, ...]:
+        """All that the settings tell of, in order, whichever parts are asked for."""
+        return deployments(self.settings)
+
+    @property
     def deployments(self) -> tuple[Deployment, ...]:
         """What is to be deployed, in order; raises CommandError for a part that there is not."""
-        every = deployments(self.settings)
+        every = self.every
         names = [one.name for one in every]
         unknown = [part for part in self.parts if part not in names]
         if unknown:
@@ -146,7 +151,7 @@ class Bootstrap:
         """Deployments whose outputs are missing, and the parameters as far as they are known."""
         found = dict(deployment.parameters)
         missing = []
-        by_name = {one.name: one for one in deployments(self.settings)}
+        by_name = {one.name: one for one in self.every}
         for needed in deployment.from_outputs:
             source = by_name[needed.deployment]
             outputs = stack_changes.outputs_of(self.target(source), source.stack_name)

@@ -1,6 +1,7 @@
 """The account set-up taken away again: the stacks in reverse order, with what they retain.
 
-An environment that is still deployed needs its account's roles: it has to be destroyed first.
+An environment that is still deployed needs its account's roles, the packages of operations and the
+data sets: it has to be destroyed first.
 """
 
 from collections.abc import Iterator
@@ -15,18 +16,43 @@ from signalbox_cli.target import Target
 
 
 def check(bootstrap: Bootstrap) -> None:
-    """Raise CommandError while an environment still stands whose account would be taken away."""
-    for deployment in bootstrap.deployments:
-        name = deployment.name.partition("/")[0]
-        environment = bootstrap.settings.environments.get(name)
-        if environment is None:
-            continue
-        target = bootstrap.target(deployment)
-        if stack_changes.status_of(target, environment.stack_name):
-            raise CommandError(
-                f"{environment.stack_name} is still deployed in account {environment.account}: "
-                f"`signalbox destroy -e {name}` first; nothing was deleted"
-            )
+    """Raise CommandError while something still stands that needs what would be taken away.
+
+    An environment needs its account's set-up; every environment, also one that is not asked to go,
+    reads packages of operations and data sets of data.
+    """
+    going = bootstrap.deployments
+    for deployment in going:
+        bootstrap.target(deployment)  # credentials that the same account's other parts share
+    bases = [one.name for one in going if _part(one) in ("operations", "data")]
+    for deployment in bootstrap.every:
+        environment = bootstrap.settings.environments.get(_part(deployment))
+        if environment is not None and (bases or deployment in going):
+            _refuse_if_standing(bootstrap, deployment, environment.stack_name, deployment.name)
+        is_needed = environment is not None or deployment.name == "pipeline"
+        if bases and is_needed and deployment not in going:
+            _refuse_if_standing(bootstrap, deployment, deployment.stack_name, bases[0])
+
+
+def _part(deployment: Deployment) -> str:
+    """The part of the settings without a region."""
+    return deployment.name.partition("/")[0]
+
+
+def _refuse_if_standing(
+    bootstrap: Bootstrap, deployment: Deployment, stack: str, going: str
+) -> None:
+    part, account = _part(deployment), deployment.place.account
+    if not stack_changes.status_of(bootstrap.target(deployment), stack):
+        return
+    if stack == deployment.stack_name:
+        remedy = f"remove it together with the others, or first with --only {deployment.name}"
+    else:
+        remedy = f"`signalbox destroy -e {part}` first"
+    raise CommandError(
+        f"{stack} is still deployed in account {account}, and needs what goes with {going}: "
+        f"{remedy}; nothing was deleted"
+    )
 
 
 def remove(bootstrap: Bootstrap) -> Iterator[str]:

@@ -300,11 +300,52 @@ def test_removing_takes_everything_away_in_reverse_order(signalbox: Run, here: P
     assert "There was nothing to remove" in nothing.stdout
 
 
-def test_the_set_up_of_prod_is_not_removed_by_the_way(signalbox: Run, here: Path) -> None:
-    answer = bootstrap(signalbox, "--remove", "--yes")
+@pytest.mark.parametrize("part", ["prod", "operations", "data", "pipeline"])
+def test_what_prod_needs_is_not_removed_by_the_way(signalbox: Run, here: Path, part: str) -> None:
+    answer = bootstrap(signalbox, "--remove", "--yes", "--only", "dev", "--only", part)
 
     assert answer.code == 1
+    assert f"{part} belongs to prod or is what prod is delivered from" in answer.stderr
     assert "never removed without --allow-prod" in answer.stderr
+
+
+@pytest.mark.parametrize("part", ["operations", "data"])
+@pytest.mark.parametrize(
+    ("owner", "stack"),
+    [("prod", "signalbox-prod"), ("dev", "signalbox-dev-account")],
+)
+def test_packages_and_data_stay_while_an_environment_stands(
+    signalbox: Run, here: Path, part: str, owner: str, stack: str
+) -> None:
+    bootstrap(signalbox, "--yes", "--only", part)
+    (bucket,) = client("s3", part).list_buckets()["Buckets"]
+    client("s3", part).put_object(Bucket=bucket["Name"], Key="a", Body=b"1")
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    client("cloudformation", owner).create_stack(StackName=stack, TemplateBody=json.dumps(topic))
+
+    answer = bootstrap(signalbox, "--remove", "--yes", "--allow-prod", "--only", part)
+
+    assert answer.code == 1
+    account = BY_ENVIRONMENT[owner].id
+    assert f"{stack} is still deployed in account {account}, and needs what goes" in answer.stderr
+    kept = client("s3", part).list_object_versions(Bucket=bucket["Name"])
+    assert len(kept["Versions"]) == 1
+
+
+def test_packages_stay_while_the_pipeline_reads_them(signalbox: Run, here: Path) -> None:
+    bootstrap(signalbox, "--yes", "--only", "operations")
+    bootstrap(signalbox, "--yes", "--only", "pipeline")
+
+    alone = bootstrap(signalbox, "--remove", "--yes", "--allow-prod", "--only", "operations")
+    both = bootstrap(
+        signalbox, "--remove", "--yes", "--allow-prod", "--only", "operations", "--only", "pipeline"
+    )
+
+    assert alone.code == 1
+    assert "signalbox-delivery-pipeline is still deployed in account 567890123456" in alone.stderr
+    assert "or first with --only pipeline; nothing was deleted" in alone.stderr
+    assert both.code == 0, both.stderr
+    assert standing() == {}
 
 
 def test_an_environment_that_stands_keeps_its_account_s_set_up(signalbox: Run, here: Path) -> None:
@@ -318,6 +359,7 @@ def test_an_environment_that_stands_keeps_its_account_s_set_up(signalbox: Run, h
 
     assert answer.code == 1
     assert "signalbox-dev is still deployed in account 123456789012" in answer.stderr
+    assert "needs what goes with dev" in answer.stderr
     assert "`signalbox destroy -e dev` first; nothing was deleted" in answer.stderr
     assert "signalbox-dev-account" in standing()
 

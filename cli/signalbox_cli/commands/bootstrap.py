@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from signalbox_cli.bootstrapping import Bootstrap, Step
 
 _FOLDER = Path("delivery") / "environments"
+_NEEDED_BY_PROD = ("operations", "data", "prod", "pipeline")
 
 
 def _with_bootstrap(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +68,9 @@ def _with_bootstrap(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("bootstrap", short_help="Set up the accounts: roles, buckets, keys, pipeline.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--remove", is_flag=True, help="Take the set-up away again, in reverse order.")
-@click.option("--allow-prod", is_flag=True, help="Needed to remove the set-up of prod.")
+@click.option(
+    "--allow-prod", is_flag=True, help="Needed to remove prod, operations, data, pipeline."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_with_bootstrap
 @json_option
@@ -205,10 +208,11 @@ def _remove(bootstrap: "Bootstrap", output: Output, *, yes: bool, allow_prod: bo
     from signalbox_cli import unmaking
 
     names = [one.name for one in bootstrap.deployments]
-    if not allow_prod and any(name.partition("/")[0] == "prod" for name in names):
+    of_prod = [name for name in names if name.partition("/")[0] in _NEEDED_BY_PROD]
+    if of_prod and not allow_prod:
         raise CommandError(
-            "the set-up of prod is never removed without --allow-prod (or choose with --only); "
-            "nothing was deleted"
+            f"{of_prod[0]} belongs to prod or is what prod is delivered from: never removed "
+            "without --allow-prod (or choose with --only); nothing was deleted"
         )
     unmaking.check(bootstrap)
     output.note(f"to be removed: {', '.join(reversed(names))}, with all packages and data sets")
