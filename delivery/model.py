@@ -92,6 +92,11 @@ class Deployment:
     from_outputs: tuple[FromOutput, ...] = ()
     capabilities: tuple[str, ...] = ("CAPABILITY_NAMED_IAM",)
 
+    @property
+    def where(self) -> str:
+        """Part, stack, account and region, for messages."""
+        return f"{self.name} ({self.stack_name} in {self.place.account}, {self.place.region})"
+
 
 @dataclass(frozen=True)
 class Settings:

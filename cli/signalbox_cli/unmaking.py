@@ -9,7 +9,7 @@ from typing import Any
 
 from delivery.model import Deployment
 from signalbox_cli import stack_changes
-from signalbox_cli.bootstrapping import Bootstrap
+from signalbox_cli.bootstrapping import Bootstrap, about
 from signalbox_cli.destroying import delete_versions
 from signalbox_cli.errors import CommandError
 from signalbox_cli.target import Target
@@ -43,8 +43,9 @@ def _refuse_if_standing(
     bootstrap: Bootstrap, deployment: Deployment, stack: str, going: str
 ) -> None:
     part, account = _part(deployment), deployment.place.account
-    if not stack_changes.status_of(bootstrap.target(deployment), stack):
-        return
+    with about(deployment):
+        if not stack_changes.status_of(bootstrap.target(deployment), stack):
+            return
     if stack == deployment.stack_name:
         remedy = f"remove it together with the others, or first with --only {deployment.name}"
     else:
@@ -58,20 +59,23 @@ def _refuse_if_standing(
 def remove(bootstrap: Bootstrap) -> Iterator[str]:
     """Delete the stacks and the buckets that they retain, the last one first; say each."""
     for deployment in reversed(bootstrap.deployments):
-        target = bootstrap.target(deployment)
-        if not stack_changes.status_of(target, deployment.stack_name):
-            continue
-        held = list(_resources(target, deployment.stack_name))
-        buckets = [name for kind, name in held if kind == "AWS::S3::Bucket"]
-        for bucket in buckets:
-            delete_versions(target, bucket)
-        stack_changes.delete(target, deployment.stack_name)
-        yield _said(deployment, "stack", deployment.stack_name)
-        for bucket in buckets:
-            yield from _bucket(target, deployment, bucket)
-        for kind, name in held:
-            if kind == "AWS::KMS::Key":
-                yield from _key(target, deployment, name)
+        if bootstrap.status(deployment):
+            with about(deployment):
+                yield from _removed(bootstrap.target(deployment), deployment)
+
+
+def _removed(target: Target, deployment: Deployment) -> Iterator[str]:
+    held = list(_resources(target, deployment.stack_name))
+    buckets = [name for kind, name in held if kind == "AWS::S3::Bucket"]
+    for bucket in buckets:
+        delete_versions(target, bucket)
+    stack_changes.delete(target, deployment.stack_name)
+    yield _said(deployment, "stack", deployment.stack_name)
+    for bucket in buckets:
+        yield from _bucket(target, deployment, bucket)
+    for kind, name in held:
+        if kind == "AWS::KMS::Key":
+            yield from _key(target, deployment, name)
 
 
 def _resources(target: Target, stack: str) -> Iterator[tuple[str, str]]:

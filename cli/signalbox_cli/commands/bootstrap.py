@@ -150,36 +150,43 @@ def _laptop_region() -> str:
 
 
 def _deploy(bootstrap: "Bootstrap", output: Output, *, yes: bool, dry_run: bool) -> None:
-    steps = []
+    steps: list[Step] = []
+    done: list[Step] = []
     try:
         for step in bootstrap.plan():
             _show(step, output)
             steps.append(step)
         if dry_run or not _agreed(steps, output, yes=yes):
-            bootstrap.give_up(steps)
             output.result([step.document() for step in steps])
             return
-    except BaseException:  # also Ctrl-C: no change set is left behind, and the fault goes on
-        bootstrap.give_up(steps)
-        raise
-    done = []
-    for step in bootstrap.deploy(steps):
-        if step.verb != "unchanged":
-            output.note(f"[green]✓[/green] {step.deployment.name}: {step.deployment.stack_name}")
-        done.append(step)
+        for step in bootstrap.deploy(steps):
+            _tell(step, output)
+            done.append(step)
+    finally:  # also after a fault or Ctrl-C: no change set and no empty stack is left behind
+        for said in bootstrap.give_up(steps[len(done) :]):
+            output.note(escape(said))
     output.result([step.document() for step in done])
     output.say(_verdict(done))
+
+
+def _tell(step: "Step", output: Output) -> None:
+    if step.verb != "unchanged":
+        output.note(f"[green]✓[/green] {step.deployment.name}: {step.deployment.stack_name}")
 
 
 def _show(step: "Step", output: Output) -> None:
     one = step.deployment
     where = f"{one.stack_name} in {one.place.account}, {one.place.region}"
+    if step.failed:
+        todo = f"delete the failed stack ({step.failed}), then create"
+        output.say(f"[bold]{one.name}[/bold] {where}: {todo}")
+        return
     if step.change_set is None:
         output.say(f"[bold]{one.name}[/bold] {where}: planned after {', '.join(step.waits_for)}")
         return
     output.say(f"[bold]{one.name}[/bold] {where}: {step.verb}")
     for change in step.change_set.changes:
-        kind = change.type_name.removeprefix("AWS::")
+        kind = change.type.removeprefix("AWS::")
         replaced = " (replaced)" if change.replacement == "True" else ""
         output.say(f"  {change.action.lower():<7} {escape(change.logical_id)} ({kind}){replaced}")
 
