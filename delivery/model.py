@@ -47,6 +47,8 @@ class Environment:
     quotas: Mapping[str, Mapping[str, float]]
     """By service, then by the quota's name: how much is needed at least."""
     schedules: Mapping[str, str]
+    has_oidc: bool = False
+    """Whether the account is said to have GitHub's identity provider, from somewhere else."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Every parameter of template.yaml in the home region; Settings.parameters knows the others."""
 

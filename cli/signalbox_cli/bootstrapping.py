@@ -17,6 +17,7 @@ from delivery.settings import deployments
 from signalbox_cli import stack_changes
 from signalbox_cli.account_sessions import Accounts
 from signalbox_cli.errors import CommandError
+from signalbox_cli.identity_providers import github_provider, is_of_stack
 from signalbox_cli.options import explain_fault
 from signalbox_cli.stack_changes import NEVER_WHOLE, Change, ChangeSet, Wanted
 from signalbox_cli.target import Target
@@ -205,4 +206,30 @@ class Bootstrap:
                 found[needed.parameter] = outputs[needed.output]
             else:
                 missing.append(source.name)
+        if found.get("Repository") and not self.settings.environments[_part(deployment)].has_oidc:
+            found["OidcProvider"] = self._oidc_provider(deployment)
         return tuple(dict.fromkeys(missing)), found
+
+    def _oidc_provider(self, deployment: Deployment) -> str:
+        """Whether the stack makes GitHub's identity provider: "create" or "exists".
+
+        An account has one at most. Its own goes on to be declared; one that somebody else made, or
+        that an earlier set-up has left, is used as it is.
+        """
+        with about(deployment):
+            target = self.target(deployment)
+            arn = github_provider(target)
+            if arn:
+                stands = bool(self.status(deployment))
+                is_own = stands and is_of_stack(target, arn, deployment.stack_name)
+                return "create" if is_own else "exists"
+        alike = (
+            one
+            for one in self.deployments
+            if one.place.account == deployment.place.account and "OidcProvider" in one.parameters
+        )
+        return "create" if next(alike, deployment) == deployment else "exists"
+
+
+def _part(deployment: Deployment) -> str:
+    return deployment.name.partition("/")[0]

@@ -12,6 +12,7 @@ from signalbox_cli import stack_changes
 from signalbox_cli.bootstrapping import Bootstrap, about
 from signalbox_cli.destroying import delete_versions
 from signalbox_cli.errors import CommandError
+from signalbox_cli.identity_providers import github_provider
 from signalbox_cli.target import Target
 
 
@@ -58,10 +59,16 @@ def _refuse_if_standing(
 
 def remove(bootstrap: Bootstrap) -> Iterator[str]:
     """Delete the stacks and the buckets that they retain, the last one first; say each."""
+    trusting: dict[str, Deployment] = {}
     for deployment in reversed(bootstrap.deployments):
         if bootstrap.status(deployment):
             with about(deployment):
                 yield from _removed(bootstrap.target(deployment), deployment)
+            if deployment.parameters.get("Repository"):
+                trusting[deployment.place.account] = deployment
+    for deployment in trusting.values():
+        with about(deployment):
+            yield from _provider(bootstrap.target(deployment), deployment)
 
 
 def _removed(target: Target, deployment: Deployment) -> Iterator[str]:
@@ -104,4 +111,15 @@ def _key(target: Target, deployment: Deployment, key: str) -> Iterator[str]:
         yield (
             f"kept key {about['Arn']} in {deployment.place.account}, 1.00 USD a month: aws kms "
             f"schedule-key-deletion --key-id {about['Arn']} --pending-window-in-days 30"
+        )
+
+
+def _provider(target: Target, deployment: Deployment) -> Iterator[str]:
+    """GitHub's identity provider, which a set-up leaves: other roles may trust it."""
+    arn = github_provider(target)
+    if arn:
+        yield (
+            f"kept identity provider {arn} in {deployment.place.account}, free of charge; if no "
+            "other role trusts it: aws iam delete-open-id-connect-provider "
+            f"--open-id-connect-provider-arn {arn}"
         )

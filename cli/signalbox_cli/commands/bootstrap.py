@@ -14,6 +14,7 @@ from signalbox_cli.errors import CommandError
 from signalbox_cli.options import json_option
 
 if TYPE_CHECKING:
+    from delivery.model import Settings
     from signalbox_cli.bootstrapping import Bootstrap, Step
 
 _FOLDER = Path("delivery") / "environments"
@@ -134,7 +135,24 @@ def _bootstrap(
         found = settings.relocated(found, _laptop_ids(), _laptop_region())
     else:
         accounts = Accounts(profiles, role_name, os.environ.get("AWS_ENDPOINT_URL"))
+        if accounts.endpoint_url is None:
+            _refuse_examples(folder, found)
     return Bootstrap(found, accounts, Path.cwd(), only)
+
+
+def _refuse_examples(folder: Path, settings: "Settings") -> None:
+    """AWS has these accounts and this repository, too, and they are not the reader's."""
+    from delivery import examples
+
+    left = list(examples.remaining(settings))
+    if left:
+        listed = "\n  ".join(left)
+        raise CommandError(
+            f"{folder} still has what is the documentation's and would let strangers in:\n  "
+            f"{listed}\nPut your own accounts and repository there (an account that you do not "
+            'have yet: the number of one that you have; no GitHub: name = ""), then '
+            "`python -m delivery.settings samconfig`. Nothing was asked of AWS"
+        )
 
 
 def _laptop_ids() -> dict[str, str]:

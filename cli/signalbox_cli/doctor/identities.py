@@ -5,6 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from delivery import examples
 from localaws.deployer.intrinsics import is_pending
 from signalbox_cli.doctor import policies, simulation
 from signalbox_cli.doctor.findings import (
@@ -161,7 +162,11 @@ def federation(patient: Patient) -> Iterator[Finding]:
         yield from _provider(patient, role, provider)
         yield from differing(
             role.name,
-            [*_open_door(statement), *_other_federation(role, statement)],
+            [
+                *_open_door(statement),
+                *_other_federation(role, statement),
+                *(() if patient.target.endpoint_url else examples_trusted(statement)),
+            ],
             f"bind the trust to {_AUDIENCE} and to one repository and environment; {REDEPLOY}",
         )
 
@@ -184,18 +189,30 @@ def _provider(patient: Patient, role: Resource, arn: str) -> Iterator[Finding]:
         yield Finding(arn, f"does not accept the audience {_AUDIENCE}", remedy)
 
 
-def _open_door(statement: Mapping[str, Any]) -> Iterator[str]:
-    keys = {
+def _conditions(statement: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         key.lower(): value
         for block in statement.get("Condition", {}).values()
         for key, value in block.items()
     }
+
+
+def _open_door(statement: Mapping[str, Any]) -> Iterator[str]:
+    keys = _conditions(statement)
     audience = _values(keys, ":aud")
     subject = _values(keys, ":sub")
     if audience != [_AUDIENCE]:
         yield f"its trust does not ask for the audience {_AUDIENCE}"
     if not subject or any(_is_open(one) for one in subject):
         yield "its trust lets any repository in: sub is " + (", ".join(subject) or "not asked for")
+
+
+def examples_trusted(statement: Mapping[str, Any]) -> Iterator[str]:
+    """What a trust says of the documentation's repository; on a laptop it is nobody's."""
+    subjects = _values(_conditions(statement), ":sub")
+    for one in subjects:
+        if one.startswith((f"repo:{examples.OWNER}/", f"repo:{examples.OWNER}@")):
+            yield f"it trusts {one}, the documentation's example: whoever owns that name gets in"
 
 
 def _values(keys: Mapping[str, Any], suffix: str) -> list[str]:
