@@ -154,11 +154,14 @@ def test_a_stack_whose_source_is_missing_says_what_comes_first(signalbox: Run, h
 
 
 def test_a_second_run_changes_nothing(signalbox: Run, here: Path) -> None:
-    bootstrap(signalbox, "--yes")
+    first = bootstrap(signalbox, "--yes")
 
     again = bootstrap(signalbox, "--yes")
 
     assert again.code == 0, again.stderr
+    of_itself = "its first execution fails in Source, and that is no fault"
+    assert of_itself in " ".join(first.stdout.split())
+    assert of_itself not in " ".join(again.stdout.split())
     assert "Nothing to change: all 6 stacks are as the templates say" in again.stdout
     assert set(standing().values()) == {"CREATE_COMPLETE"}
     for part in PARTS:

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,8 +225,21 @@ def _verdict(done: Sequence["Step"]) -> str:
     return (
         f"Set up {', '.join(changed)}. Next: `make build` and `.tools/sam/bin/sam deploy "
         "--config-env dev` (a CI: `make package deploy ENV=dev AS=delivery`), then "
-        "`signalbox doctor -e dev`"
+        "`signalbox doctor -e dev`" + "".join(_first_execution(done))
     )
+
+
+def _first_execution(done: Sequence["Step"]) -> Iterator[str]:
+    """What CodePipeline does with a pipeline that was just made, whatever starts it later."""
+    for step in done:
+        kind = step.deployment.parameters.get("SourceKind")
+        if step.verb == "create" and kind == "S3":
+            yield (
+                "\nA new pipeline starts once by itself, and there is no source.zip yet: its first "
+                "execution fails in Source, and that is no fault. The first archive starts the next"
+            )
+        elif step.verb == "create" and kind == "Git":
+            yield "\nA new pipeline starts once by itself: it delivers the branch as it is now"
 
 
 def _remove(bootstrap: "Bootstrap", output: Output, *, yes: bool, allow_prod: bool) -> None:
