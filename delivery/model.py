@@ -50,6 +50,8 @@ class Environment:
     quotas: Mapping[str, Mapping[str, float]]
     """By service, then by the quota's name: how much is needed at least."""
     schedules: Mapping[str, str]
+    has_oidc: bool = False
+    """Whether the account is said to have GitHub's identity provider, from somewhere else."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Every parameter of template.yaml in the home region; Settings.parameters knows the others."""
 
@@ -94,6 +96,11 @@ class Deployment:
     parameters: Mapping[str, str]
     from_outputs: tuple[FromOutput, ...] = ()
     capabilities: tuple[str, ...] = ("CAPABILITY_NAMED_IAM",)
+
+    @property
+    def where(self) -> str:
+        """Part, stack, account and region, for messages."""
+        return f"{self.name} ({self.stack_name} in {self.place.account}, {self.place.region})"
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def _accounts(settings: Settings) -> Iterator[Deployment]:
     with_provider: set[str] = set()
     for environment in settings.environments.values():
         for region in environment.regions:
-            first = environment.account not in with_provider
+            first = environment.account not in with_provider and not environment.has_oidc
             with_provider.add(environment.account)
             yield Deployment(
                 _name(environment.name, region, environment.region),

@@ -158,7 +158,10 @@ def _place(table: Table) -> Place:
     return Place(table.text("account", *_ACCOUNT), table.text("region", *_REGION))
 
 
-_KEYS = ("account", "regions", "promotes_to", "promotion", "parameters", "quotas", "schedules")
+_KEYS = (
+    *("account", "regions", "oidc_provider", "promotes_to", "promotion", "parameters", "quotas"),
+    "schedules",
+)
 
 
 def _environment(app: str, table: Table) -> Environment:
@@ -179,6 +182,7 @@ def _environment(app: str, table: Table) -> Environment:
         own_parameters=_own_parameters(table.table("parameters")),
         quotas={service: quotas.table(service).numbers() for service in quotas.content},
         schedules=_schedules(table.table("schedules")),
+        has_oidc=table.text("oidc_provider", "|exists", '"exists" or ""', "") == "exists",
     )
 
 

@@ -1,13 +1,15 @@
 """CloudFormation's change sets over boto3: create and look, execute and wait, and say what failed.
 
-Rules: CloudFormation API Reference, CreateChangeSet, DescribeChangeSet, ExecuteChangeSet; User
-Guide, "Stack status codes" (read 2026-11-21).
+For both who deploy: `python -m delivery.change_sets` with an environment's roles, and `signalbox
+bootstrap` with a person's. Rules: CloudFormation API Reference, CreateChangeSet, DescribeChangeSet,
+DeleteChangeSet, ExecuteChangeSet; User Guide, "Stack status codes" (read 2026-11-21).
 """
 
 import hashlib
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +19,10 @@ from botocore.exceptions import ClientError
 CAPABILITIES = ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 # Of a change set that has nothing to do, in StatusReason: CloudFormation has no code for it.
 _UNCHANGED = ("didn't contain changes", "no updates are to be performed")
+NEVER_WHOLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+"""Of a stack whose creation failed: it is kept to be looked at, and can only be deleted."""
+_BEING_MADE = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+_NOT_EXECUTED = ("AVAILABLE", "UNAVAILABLE", "OBSOLETE")
 _WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _SHOWN_EVENTS = 10
 _LONGEST_S = 3 * 3600
@@ -28,17 +34,24 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack, where it is, the role that its resources are made under, and where templates lie."""
+    """A stack, where it is, the role that its resources are made under, and where templates lie.
+
+    Without a bucket the template travels in the request: 51,200 bytes at most. `connect` makes a
+    client of a service; without it they have the credentials that boto3 finds.
+    """
 
     name: str
     region: str
     role_arn: str
     bucket: str
     poll_s: float
+    connect: Callable[[str], Any] | None = None
     _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def client(self, service: str) -> Any:
         """A client of the stack's region, made once."""
+        if self.connect is not None:
+            return self.connect(service)
         if service not in self._memo:
             self._memo[service] = boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
         return self._memo[service]
@@ -51,6 +64,7 @@ class Package:
     template: bytes
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
+    capabilities: Sequence[str] = CAPABILITIES
 
 
 @dataclass(frozen=True)
@@ -69,57 +83,90 @@ class Change:
 
 
 def create(stack: Stack, name: str, package: Package) -> list[Change] | None:
-    """Make a change set and look at it; None when there is nothing to change. Raises StackError."""
-    kind = _kind_of_change(stack)
-    request: dict[str, Any] = {"RoleARN": stack.role_arn} if stack.role_arn else {}
-    _call(
-        stack,
-        "create_change_set",
-        StackName=stack.name,
-        ChangeSetName=name,
-        ChangeSetType=kind,
-        TemplateURL=_upload(stack, package.template, "templates" if stack.role_arn else "previews"),
-        Parameters=[
-            {"ParameterKey": key, "ParameterValue": value}
-            for key, value in package.parameters.items()
-        ],
-        Tags=[{"Key": key, "Value": value} for key, value in package.tags.items()],
-        Capabilities=list(CAPABILITIES),
-        **request,
-    )
-    made = _await_change_set(stack, name)
-    if made["Status"] == "FAILED":
+    """Make a change set and look at it; None when there is nothing to change. Raises StackError.
+
+    A fault or an interruption leaves no change set behind.
+    """
+    request = {**_request(stack, package), "ChangeSetType": _kind_of_change(stack)}
+    with _taken_back_on_a_fault(stack, name):
+        _call(stack, "create_change_set", StackName=stack.name, ChangeSetName=name, **request)
+        made = _await_change_set(stack, name)
+        if made["Status"] != "FAILED":
+            return _changes(stack, name, made)
         reason = str(made.get("StatusReason", "no reason given"))
         delete(stack, name)
         if any(words in reason.lower() for words in _UNCHANGED):
             return None
         raise StackError(f"{stack.name}: no change set could be made: {reason}")
-    return _changes(stack, name, made)
+
+
+def _request(stack: Stack, package: Package) -> dict[str, Any]:
+    """What a change set is made of."""
+    request: dict[str, Any] = {"RoleARN": stack.role_arn} if stack.role_arn else {}
+    if stack.bucket:
+        folder = "templates" if stack.role_arn else "previews"
+        request["TemplateURL"] = _upload(stack, package.template, folder)
+    else:
+        request["TemplateBody"] = package.template.decode()
+    return {
+        **request,
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in package.parameters.items()
+        ],
+        "Tags": [{"Key": key, "Value": value} for key, value in package.tags.items()],
+        "Capabilities": list(package.capabilities),
+    }
+
+
+@contextmanager
+def _taken_back_on_a_fault(stack: Stack, name: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:  # also Ctrl-C, also while CreateChangeSet's answer is awaited
+        with suppress(StackError):
+            take_back(stack, name)
+        raise
 
 
 def _kind_of_change(stack: Stack) -> str:
-    status = _status(stack)
-    if status in ("", "REVIEW_IN_PROGRESS"):
+    found = status(stack)
+    if found in ("", "REVIEW_IN_PROGRESS"):
         return "CREATE"
-    if status.endswith("_IN_PROGRESS"):
-        raise StackError(f"{stack.name} is {status}: somebody else changes it; try again later")
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+    if found.endswith("_IN_PROGRESS"):
+        raise StackError(f"{stack.name} is {found}: somebody else changes it; try again later")
+    if found in NEVER_WHOLE:
         raise StackError(
-            f"{stack.name} is {status}: it was never created whole and cannot be updated. Look at "
+            f"{stack.name} is {found}: it was never created whole and cannot be updated. Look at "
             "its events, delete the stack, and deploy again"
+        )
+    if found == "DELETE_FAILED":
+        raise StackError(
+            f"{stack.name} is DELETE_FAILED: what is left of it may hold data, and it cannot be "
+            "updated. Look at its events, delete the stack once more, and deploy again"
         )
     return "UPDATE"
 
 
-def _status(stack: Stack) -> str:
+def status(stack: Stack) -> str:
     """The stack's status; empty when there is none."""
+    return str((_described(stack) or {"StackStatus": ""})["StackStatus"])
+
+
+def outputs(stack: Stack) -> dict[str, str]:
+    """The stack's outputs by name; none when there is no such stack."""
+    listed = (_described(stack) or {}).get("Outputs", [])
+    return {one["OutputKey"]: one["OutputValue"] for one in listed}
+
+
+def _described(stack: Stack) -> dict[str, Any] | None:
     try:
         found = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
     except ClientError as error:
         if "does not exist" in str(error):
-            return ""
-        raise _explained(stack, error) from None
-    return str(found[0]["StackStatus"])
+            return None
+        raise _explained(stack, error) from error
+    return dict(found[0])
 
 
 def _upload(stack: Stack, template: bytes, folder: str) -> str:
@@ -133,7 +180,7 @@ def _upload(stack: Stack, template: bytes, folder: str) -> str:
     try:
         s3.put_object(Bucket=stack.bucket, Key=key, Body=template)
     except ClientError as error:
-        raise _explained(stack, error) from None
+        raise _explained(stack, error) from error
     address = s3.generate_presigned_url(
         "get_object", Params={"Bucket": stack.bucket, "Key": key}, ExpiresIn=60
     )
@@ -144,7 +191,7 @@ def _call(stack: Stack, operation: str, **parameters: Any) -> Any:
     try:
         return getattr(stack.client("cloudformation"), operation)(**parameters)
     except ClientError as error:
-        raise _explained(stack, error) from None
+        raise _explained(stack, error) from error
 
 
 def _explained(stack: Stack, error: ClientError) -> StackError:
@@ -160,7 +207,7 @@ def _await_change_set(stack: Stack, name: str) -> dict[str, Any]:
         found: dict[str, Any] = _call(
             stack, "describe_change_set", StackName=stack.name, ChangeSetName=name
         )
-        if found["Status"] in ("CREATE_COMPLETE", "FAILED"):
+        if found["Status"] not in _BEING_MADE:
             return found
         _wait(stack, deadline, f"change set {name} is {found['Status']}")
 
@@ -200,18 +247,52 @@ def delete(stack: Stack, name: str) -> None:
     _call(stack, "delete_change_set", StackName=stack.name, ChangeSetName=name)
 
 
+def take_back(stack: Stack, name: str) -> None:
+    """Delete a change set that was not executed, if it is there. Raises StackError.
+
+    One that is still being made cannot be deleted (InvalidChangeSetStatus) and is waited for.
+    """
+    try:
+        found = _await_change_set(stack, name)
+    except StackError as error:
+        if "ChangeSetNotFound" in str(error) or "does not exist" in str(error):
+            return
+        raise
+    if found.get("ExecutionStatus") in _NOT_EXECUTED:
+        delete(stack, name)
+
+
+def is_empty(stack: Stack) -> bool:
+    """Whether the stack stands for change sets only, and there is none. Raises StackError."""
+    if status(stack) != "REVIEW_IN_PROGRESS":
+        return False
+    return not _call(stack, "list_change_sets", StackName=stack.name)["Summaries"]
+
+
+def delete_stack(stack: Stack) -> None:
+    """Delete the stack and wait until it is gone. Raises StackError with what could not go."""
+    newest = _newest_event(stack)
+    _call(stack, "delete_stack", StackName=stack.name)
+    deadline = time.monotonic() + _LONGEST_S
+    while (found := status(stack)) not in ("", "DELETE_FAILED"):
+        _wait(stack, deadline, f"the stack is {found}")
+    if found:
+        told = [f"{stack.name} could not be deleted:", *_failures(stack, newest)]
+        raise StackError("\n".join(told))
+
+
 def execute(stack: Stack, name: str) -> str:
     """Carry a change set out and wait; the stack's status. Raises StackError with what failed."""
     newest = _newest_event(stack)
     _call(stack, "execute_change_set", StackName=stack.name, ChangeSetName=name)
     deadline = time.monotonic() + _LONGEST_S
-    status = _status(stack)
-    while status.endswith("_IN_PROGRESS"):
-        _wait(stack, deadline, f"the stack is {status}")
-        status = _status(stack)
-    if status not in _WELL:
-        raise StackError("\n".join([f"{stack.name} is {status}:", *_failures(stack, newest)]))
-    return status
+    found = status(stack)
+    while found.endswith("_IN_PROGRESS"):
+        _wait(stack, deadline, f"the stack is {found}")
+        found = status(stack)
+    if found not in _WELL:
+        raise StackError("\n".join([f"{stack.name} is {found}:", *_failures(stack, newest)]))
+    return found
 
 
 def _events(stack: Stack) -> Iterator[dict[str, Any]]:

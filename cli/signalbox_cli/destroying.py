@@ -7,6 +7,7 @@ asked for. Every step can be repeated, and goes on where an earlier one was inte
 """
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ _BATCH = 1000  # DeleteObjects takes at most 1,000 keys.
 _KEYS = 500
 _ALARMS = 100  # DescribeAlarms and DeleteAlarms take at most 100 names.
 _SCALED = "sagemaker:variant:DesiredInstanceCount"
+_UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
+_LONGEST_S = 3600
 _BUCKETS = ("source", "artifacts", "workflow")
 # The names that the machines give: <prefix>-<step>-<run id>-<attempt>-<retry>.
 _OF_A_RUN = r"\d{6}-\d{6}-[0-9a-z]{6}-\d+-\d+"
@@ -153,14 +156,42 @@ def remove_serving(target: Target, doomed: Doomed) -> Iterator[str]:
         yield f"alarm {name}"
     for name in doomed.endpoints:
         yield from _stop_scaling(target, name)
-        client.delete_endpoint(EndpointName=name)
-        yield f"endpoint {name}"
+        if _is_deletable(target, name):
+            client.delete_endpoint(EndpointName=name)
+            yield f"endpoint {name}"
     for name in doomed.configurations:
         client.delete_endpoint_config(EndpointConfigName=name)
         yield f"endpoint configuration {name}"
     for name in doomed.models:
         client.delete_model(ModelName=name)
         yield f"model {name}"
+
+
+def _is_deletable(target: Target, name: str) -> bool:
+    """Wait until nothing is under way with an endpoint; False for one that goes or is gone.
+
+    DeleteEndpoint refuses one that is being created or updated. Raises CommandError after an hour.
+    """
+    deadline = time.monotonic() + _LONGEST_S
+    while (status := _endpoint_status(target, name)) in _UNDER_WAY:
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"endpoint {name} is still {status} after {_LONGEST_S // 60} minutes, and cannot "
+                "be deleted before that ends; run this again then"
+            )
+        time.sleep(target.poll_s)
+    return status not in ("", "Deleting")
+
+
+def _endpoint_status(target: Target, name: str) -> str:
+    try:
+        found = target.client("sagemaker").describe_endpoint(EndpointName=name)
+    except ClientError as fault:
+        # SageMaker says ValidationException, "Could not find", for what is not there.
+        if "could not find" in str(fault).lower():
+            return ""
+        raise
+    return str(found["EndpointStatus"])
 
 
 def _stop_scaling(target: Target, endpoint: str) -> Iterator[str]:

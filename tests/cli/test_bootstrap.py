@@ -9,20 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from delivery import settings
+from delivery.model import Place
 from localaws import clients
 from localaws.accounts import BY_ENVIRONMENT
 from localaws.context import REGION
 from localaws.server import Config, LaptopServer
-from signalbox_cli import template_bodies
+from signalbox_cli import account_sessions, template_bodies
 from signalbox_cli.errors import CommandError
-from signalbox_cli.target import UP_FILE
+from signalbox_cli.stack_changes import Wanted, prepare
+from signalbox_cli.target import UP_FILE, Target
 from signalbox_cli.template_bodies import body_of
 from tests.cli.conftest import ROOT, Answer
 from tests.contracts.repository import SETTINGS
 
 Run = Callable[..., Answer]
+BUCKET = {"BucketName": "held"}
 PARTS = ("operations", "data", "dev", "staging", "prod", "pipeline")
 STACKS = {
     "operations": "signalbox-delivery",
@@ -152,11 +156,14 @@ def test_a_stack_whose_source_is_missing_says_what_comes_first(signalbox: Run, h
 
 
 def test_a_second_run_changes_nothing(signalbox: Run, here: Path) -> None:
-    bootstrap(signalbox, "--yes")
+    first = bootstrap(signalbox, "--yes")
 
     again = bootstrap(signalbox, "--yes")
 
     assert again.code == 0, again.stderr
+    of_itself = "its first execution fails in Source, and that is no fault"
+    assert of_itself in " ".join(first.stdout.split())
+    assert of_itself not in " ".join(again.stdout.split())
     assert "Nothing to change: all 6 stacks are as the templates say" in again.stdout
     assert set(standing().values()) == {"CREATE_COMPLETE"}
     for part in PARTS:
@@ -187,12 +194,139 @@ def test_a_failure_says_what_failed_and_the_same_command_finishes(
     failed = bootstrap(signalbox, "--yes", "--only", "operations", "--only", "dev")
 
     assert failed.code == 1
-    assert "stack signalbox-dev-account is ROLLBACK_COMPLETE: Bucket: " in failed.stderr
+    assert "signalbox-dev-account is ROLLBACK_COMPLETE:\n  Bucket (AWS::S3::Bucket): " in (
+        failed.stderr
+    )
     assert standing()["signalbox-delivery"] == "CREATE_COMPLETE"
     client("s3", "prod").delete_bucket(Bucket=taken)
     again = bootstrap(signalbox, "--yes", "--only", "operations", "--only", "dev")
     assert again.code == 0, again.stderr
     assert standing()["signalbox-dev-account"] == "CREATE_COMPLETE"
+
+
+def failed_stack(part: str) -> None:
+    """A stack of an account's set-up whose creation failed: its bucket belongs to somebody else."""
+    taken = f"signalbox-environment-{part}x-{BY_ENVIRONMENT[part].id}"
+    client("s3", "data").create_bucket(Bucket=taken)
+    cloudformation = client("cloudformation", part)
+    properties = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": taken}}
+    cloudformation.create_stack(
+        StackName=STACKS[part], TemplateBody=json.dumps({"Resources": {"Bucket": properties}})
+    )
+    with pytest.raises(WaiterError):
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=STACKS[part], WaiterConfig={"Delay": 1}
+        )
+    client("s3", "data").delete_bucket(Bucket=taken)
+
+
+def test_a_failed_stack_is_deleted_once_that_was_agreed_to(
+    signalbox: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed_stack("dev")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    shown = bootstrap(signalbox, "--dry-run", "--only", "dev")
+    refused = bootstrap(signalbox, "--only", "dev")
+
+    words = "delete the failed stack (ROLLBACK_COMPLETE), then create"
+    assert words in shown.stdout
+    assert words in refused.stdout
+    assert standing() == {"signalbox-dev-account": "ROLLBACK_COMPLETE"}
+    agreed = bootstrap(signalbox, "--yes", "--only", "dev")
+    assert agreed.code == 0, agreed.stderr
+    assert standing() == {"signalbox-dev-account": "CREATE_COMPLETE"}
+
+
+def test_a_stack_whose_deletion_failed_is_left_to_a_person(signalbox: Run, here: Path) -> None:
+    stack, cloudformation = STACKS["dev"], client("cloudformation", "dev")
+    document = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": BUCKET}}}
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(document))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack)
+    client("s3", "dev").put_object(Bucket="held", Key="a", Body=b"1")
+    cloudformation.delete_stack(StackName=stack)
+    with pytest.raises(WaiterError):
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=stack, WaiterConfig={"Delay": 1}
+        )
+
+    answer = bootstrap(signalbox, "--yes", "--only", "dev")
+
+    assert answer.code == 1
+    assert "signalbox-dev-account is DELETE_FAILED: what is left of it may hold" in answer.stderr
+    assert standing() == {stack: "DELETE_FAILED"}
+    assert client("s3", "dev").get_object(Bucket="held", Key="a")["ContentLength"] == 1
+
+
+def test_a_stack_that_somebody_else_prepared_is_not_taken_away(signalbox: Run, here: Path) -> None:
+    cloudformation = client("cloudformation", "data")
+    topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    cloudformation.create_change_set(
+        StackName=STACKS["data"], ChangeSetName="theirs", ChangeSetType="CREATE", TemplateBody=topic
+    )
+
+    answer = bootstrap(signalbox, "--dry-run", "--only", "data")
+
+    assert answer.code == 0, answer.stderr
+    assert change_sets("data") == ["theirs"]
+
+
+def change_sets(part: str) -> list[str]:
+    found = client("cloudformation", part).list_change_sets(StackName=STACKS[part])["Summaries"]
+    return [str(one["ChangeSetName"]) for one in found if one["ExecutionStatus"] == "AVAILABLE"]
+
+
+def test_after_a_failure_nothing_waits_in_the_parts_that_were_not_reached(
+    signalbox: Run, here: Path
+) -> None:
+    bootstrap(signalbox, "--yes", "--only", "prod")
+    queue = {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "more"}}}
+    write_templates(here, more=queue)
+    client("s3", "data").create_bucket(Bucket="signalbox-environment-devx-123456789012")
+
+    answer = bootstrap(signalbox, "--yes")
+
+    assert answer.code == 1
+    assert "signalbox-dev-account is ROLLBACK_COMPLETE" in answer.stderr
+    # Of staging nothing is left, and in prod what was.
+    assert standing() == {
+        "signalbox-delivery": "CREATE_COMPLETE",
+        "signalbox-data": "CREATE_COMPLETE",
+        "signalbox-dev-account": "ROLLBACK_COMPLETE",
+        "signalbox-prod-account": "CREATE_COMPLETE",
+    }
+    assert change_sets("prod") == []
+
+
+class Interrupted:
+    """CloudFormation, and Ctrl-C while one of its answers is awaited."""
+
+    def __init__(self, service: Any, operation: str) -> None:
+        self.service, self.operation = service, operation
+
+    def __getattr__(self, name: str) -> Any:
+        def interrupt(**arguments: Any) -> Any:
+            self.operation = ""
+            getattr(self.service, name)(**arguments)
+            raise KeyboardInterrupt
+
+        return interrupt if name == self.operation else getattr(self.service, name)
+
+
+@pytest.mark.parametrize("operation", ["create_change_set", "describe_change_set"])
+def test_an_interruption_while_planning_leaves_nothing(
+    here: Path, laptop: LaptopServer, operation: str
+) -> None:
+    dev = BY_ENVIRONMENT["dev"]
+    keys = {"access_key_id": dev.access_key_id, "secret_access_key": dev.secret_access_key}
+    target = Target(region=REGION, endpoint_url=laptop.url, **keys)
+    target._memo["cloudformation"] = Interrupted(target.client("cloudformation"), operation)
+    wanted = Wanted("signalbox-data", here / "delivery" / "account.yaml", {"Part": "x"}, (), {})
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(target, wanted)
+
+    assert standing() == {}
 
 
 def test_a_template_that_cannot_be_deployed_names_its_part_and_leaves_nothing(
@@ -206,7 +340,8 @@ def test_a_template_that_cannot_be_deployed_names_its_part_and_leaves_nothing(
     answer = bootstrap(signalbox, "--yes")
 
     assert answer.code == 1
-    assert "prod (signalbox-prod-account in 345678901234): AWS refused" in answer.stderr
+    where = "prod (signalbox-prod-account in 345678901234, us-east-1)"
+    assert f"{where}: AWS refused CreateChangeSet: ValidationError" in answer.stderr
     assert standing() == {}
 
 
@@ -240,24 +375,83 @@ def test_credentials_of_another_account_are_refused_before_anything_is_made(
     assert own.code == 0, own.stderr
 
 
-def test_one_role_may_be_assumed_in_every_account(
+@pytest.mark.parametrize("service", ["sts", "cloudformation"])
+def test_credentials_that_ended_are_told_with_part_stack_and_account(
+    signalbox: Run, here: Path, laptop: LaptopServer, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    """The key of data's account has ended: seen by sts at once, or by CloudFormation later."""
+    monkeypatch.setattr(account_sessions, "laptop_accounts", lambda: ended(laptop, service))
+
+    answer = bootstrap(signalbox, "--yes")
+
+    assert answer.code == 5
+    where = "data (signalbox-data in 678901234567, us-east-1)"
+    assert f"{where}: AWS refused the credentials: InvalidClientTokenId" in answer.stderr
+    assert standing() == {}
+
+
+def ended(laptop: LaptopServer, service: str) -> account_sessions.Accounts:
+    data = BY_ENVIRONMENT["data"].id
+    keys = {
+        one.id: {"accessKeyId": one.access_key_id, "secretAccessKey": one.secret_access_key}
+        for one in BY_ENVIRONMENT.values()
+    }
+    nobody = {"accessKeyId": "AKIAENDED0000000000", "secretAccessKey": "ended"}
+    if service == "sts":
+        return account_sessions.Accounts(endpoint_url=laptop.url, keys={**keys, data: nobody})
+    accounts = account_sessions.Accounts(endpoint_url=laptop.url, keys=keys)
+    target = accounts.target("data", Place(data, REGION))
+    wrong = Target(
+        region=REGION,
+        endpoint_url=laptop.url,
+        access_key_id=nobody["accessKeyId"],
+        secret_access_key=nobody["secretAccessKey"],
+    )
+    target._memo[service] = wrong.client(service)
+    return accounts
+
+
+def test_a_refusal_while_it_is_carried_out_names_part_stack_and_account(
     signalbox: Run, here: Path, laptop: LaptopServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Who may prepare everything and execute nothing."""
     dev = BY_ENVIRONMENT["dev"]
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    admin_role("data", trusted=dev.id, denied="cloudformation:ExecuteChangeSet")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", laptop.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", dev.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", dev.secret_access_key)
+
+    answer = signalbox("bootstrap", "--yes", "--role", "Admin", "--only", "data")
+
+    assert answer.code == 1
+    where = "data (signalbox-data in 678901234567, us-east-1)"
+    assert f"{where}: AWS refused ExecuteChangeSet: AccessDenied" in answer.stderr
+    assert standing() == {}
+
+
+def admin_role(part: str, *, trusted: str, denied: str = "") -> None:
+    everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    nothing = [{"Effect": "Deny", "Action": denied, "Resource": "*"}] if denied else []
     trust = {
         "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{dev.id}:root"},
+        "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"},
         "Action": "sts:AssumeRole",
     }
     document = {"Version": "2012-10-17", "Statement": [trust]}
-    iam = client("iam", "data")
+    iam = client("iam", part)
     iam.create_role(RoleName="Admin", AssumeRolePolicyDocument=json.dumps(document))
     iam.put_role_policy(
         RoleName="Admin",
         PolicyName="all",
-        PolicyDocument=json.dumps({**document, "Statement": [everything]}),
+        PolicyDocument=json.dumps({**document, "Statement": [*everything, *nothing]}),
     )
+
+
+def test_one_role_may_be_assumed_in_every_account(
+    signalbox: Run, here: Path, laptop: LaptopServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev = BY_ENVIRONMENT["dev"]
+    admin_role("data", trusted=dev.id)
     monkeypatch.setenv("AWS_ENDPOINT_URL", laptop.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", dev.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", dev.secret_access_key)
@@ -302,11 +496,52 @@ def test_removing_takes_everything_away_in_reverse_order(signalbox: Run, here: P
     assert "There was nothing to remove" in nothing.stdout
 
 
-def test_the_set_up_of_prod_is_not_removed_by_the_way(signalbox: Run, here: Path) -> None:
-    answer = bootstrap(signalbox, "--remove", "--yes")
+@pytest.mark.parametrize("part", ["prod", "operations", "data", "pipeline"])
+def test_what_prod_needs_is_not_removed_by_the_way(signalbox: Run, here: Path, part: str) -> None:
+    answer = bootstrap(signalbox, "--remove", "--yes", "--only", "dev", "--only", part)
 
     assert answer.code == 1
+    assert f"{part} belongs to prod or is what prod is delivered from" in answer.stderr
     assert "never removed without --allow-prod" in answer.stderr
+
+
+@pytest.mark.parametrize("part", ["operations", "data"])
+@pytest.mark.parametrize(
+    ("owner", "stack"),
+    [("prod", "signalbox-prod"), ("dev", "signalbox-dev-account")],
+)
+def test_packages_and_data_stay_while_an_environment_stands(
+    signalbox: Run, here: Path, part: str, owner: str, stack: str
+) -> None:
+    bootstrap(signalbox, "--yes", "--only", part)
+    (bucket,) = client("s3", part).list_buckets()["Buckets"]
+    client("s3", part).put_object(Bucket=bucket["Name"], Key="a", Body=b"1")
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    client("cloudformation", owner).create_stack(StackName=stack, TemplateBody=json.dumps(topic))
+
+    answer = bootstrap(signalbox, "--remove", "--yes", "--allow-prod", "--only", part)
+
+    assert answer.code == 1
+    account = BY_ENVIRONMENT[owner].id
+    assert f"{stack} is still deployed in account {account}, and needs what goes" in answer.stderr
+    kept = client("s3", part).list_object_versions(Bucket=bucket["Name"])
+    assert len(kept["Versions"]) == 1
+
+
+def test_packages_stay_while_the_pipeline_reads_them(signalbox: Run, here: Path) -> None:
+    bootstrap(signalbox, "--yes", "--only", "operations")
+    bootstrap(signalbox, "--yes", "--only", "pipeline")
+
+    alone = bootstrap(signalbox, "--remove", "--yes", "--allow-prod", "--only", "operations")
+    both = bootstrap(
+        signalbox, "--remove", "--yes", "--allow-prod", "--only", "operations", "--only", "pipeline"
+    )
+
+    assert alone.code == 1
+    assert "signalbox-delivery-pipeline is still deployed in account 567890123456" in alone.stderr
+    assert "or first with --only pipeline; nothing was deleted" in alone.stderr
+    assert both.code == 0, both.stderr
+    assert standing() == {}
 
 
 def test_an_environment_that_stands_keeps_its_account_s_set_up(signalbox: Run, here: Path) -> None:
@@ -320,6 +555,7 @@ def test_an_environment_that_stands_keeps_its_account_s_set_up(signalbox: Run, h
 
     assert answer.code == 1
     assert "signalbox-dev is still deployed in account 123456789012" in answer.stderr
+    assert "needs what goes with dev" in answer.stderr
     assert "`signalbox destroy -e dev` first; nothing was deleted" in answer.stderr
     assert "signalbox-dev-account" in standing()
 

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localaws.context import ACCOUNT_ID, DEVELOPER_KEY_ID, DEVELOPER_SECRET, REGION
 from localaws.server import Config, LaptopServer
-from signalbox_cli.destroying import empty_buckets, remove_registry, remove_serving, survey
+from signalbox_cli.destroying import Doomed, empty_buckets, remove_registry, remove_serving, survey
 from signalbox_cli.target import Target
 
 RUN = "261121-101500-a1b2c3"
@@ -120,6 +122,80 @@ def test_models_of_runs_are_deleted_and_no_others(target: Target) -> None:
     left = target.client("sagemaker").list_models(NameContains=target.prefix)["Models"]
     assert said == [f"model {ours}"]
     assert {m["ModelName"] for m in left} == kept
+
+
+def endpoint(target: Target) -> str:
+    """An endpoint of the environment, as a run makes it."""
+    sagemaker, name = target.client("sagemaker"), f"{target.prefix}-diabetes"
+    variant = {
+        "VariantName": "primary",
+        "ModelName": model(target, f"{target.prefix}-model-{RUN}-1-0"),
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }
+    sagemaker.create_endpoint_config(EndpointConfigName=f"{name}-c", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=f"{name}-c")
+    return name
+
+
+class Moving:
+    """SageMaker's client where something is under way with the endpoint for two looks."""
+
+    def __init__(self, status: str) -> None:
+        self.looks, self.deleted = [status, status, "InService"], ""
+
+    def describe_endpoint(self, **_: str) -> dict[str, str]:
+        return {"EndpointStatus": self.looks.pop(0)}
+
+    def delete_endpoint(self, **given: str) -> None:
+        if self.looks:
+            error = {"Code": "ValidationException", "Message": "Cannot update in-progress endpoint"}
+            raise ClientError({"Error": error}, "DeleteEndpoint")
+        self.deleted = given["EndpointName"]
+
+
+@pytest.mark.parametrize("status", ["Creating", "Updating", "SystemUpdating", "RollingBack"])
+def test_an_endpoint_is_deleted_once_nothing_is_under_way_with_it(status: str) -> None:
+    sagemaker, target = Moving(status), Target(endpoint_url="http://127.0.0.1:1")
+    target._memo["sagemaker"] = sagemaker
+    target._memo["application-autoscaling"] = NotScaled()
+    doomed = Doomed((), ("signalbox-dev-diabetes",), (), (), (), (), "")
+
+    assert list(remove_serving(target, doomed)) == ["endpoint signalbox-dev-diabetes"]
+    assert sagemaker.deleted == "signalbox-dev-diabetes"
+
+
+def test_an_endpoint_that_somebody_deletes_meanwhile_is_not_missed(target: Target) -> None:
+    name = endpoint(target)
+    doomed = survey(target)
+    list(remove_serving(target, doomed))
+
+    again = list(remove_serving(target, replace(doomed, models=())))
+
+    assert f"endpoint {name}" not in again
+
+
+class Going:
+    """SageMaker's client where the endpoint is on its way out."""
+
+    def describe_endpoint(self, **_: str) -> dict[str, str]:
+        return {"EndpointStatus": "Deleting"}
+
+
+def test_an_endpoint_that_is_going_already_is_left_to_go() -> None:
+    target = Target()
+    target._memo["sagemaker"] = Going()
+    target._memo["application-autoscaling"] = NotScaled()
+    doomed = Doomed((), ("signalbox-dev-diabetes",), (), (), (), (), "")
+
+    assert list(remove_serving(target, doomed)) == []
+
+
+class NotScaled:
+    """Application Auto Scaling's client without any target."""
+
+    def describe_scalable_targets(self, **_: object) -> dict[str, list[str]]:
+        return {"ScalableTargets": []}
 
 
 def test_versions_go_before_their_group(target: Target) -> None:

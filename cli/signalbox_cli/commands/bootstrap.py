@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from signalbox_cli.errors import CommandError
 from signalbox_cli.options import json_option
 
 if TYPE_CHECKING:
+    from delivery.model import Settings
     from signalbox_cli.bootstrapping import Bootstrap, Step
 
 _FOLDER = Path("delivery") / "environments"
+_NEEDED_BY_PROD = ("operations", "data", "prod", "pipeline")
 
 
 def _with_bootstrap(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +69,9 @@ def _with_bootstrap(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("bootstrap", short_help="Set up the accounts: roles, buckets, keys, pipeline.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--remove", is_flag=True, help="Take the set-up away again, in reverse order.")
-@click.option("--allow-prod", is_flag=True, help="Needed to remove the set-up of prod.")
+@click.option(
+    "--allow-prod", is_flag=True, help="Needed to remove prod, operations, data, pipeline."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_with_bootstrap
 @json_option
@@ -131,7 +135,24 @@ def _bootstrap(
         found = settings.relocated(found, _laptop_ids(), _laptop_region())
     else:
         accounts = Accounts(profiles, role_name, os.environ.get("AWS_ENDPOINT_URL"))
+        if accounts.endpoint_url is None:
+            _refuse_examples(folder, found)
     return Bootstrap(found, accounts, Path.cwd(), only)
+
+
+def _refuse_examples(folder: Path, settings: "Settings") -> None:
+    """AWS has these accounts and this repository, too, and they are not the reader's."""
+    from delivery import examples
+
+    left = list(examples.remaining(settings))
+    if left:
+        listed = "\n  ".join(left)
+        raise CommandError(
+            f"{folder} still has what is the documentation's and would let strangers in:\n  "
+            f"{listed}\nPut your own accounts and repository there (an account that you do not "
+            'have yet: the number of one that you have; no GitHub: name = ""), then '
+            "`python -m delivery.settings samconfig`. Nothing was asked of AWS"
+        )
 
 
 def _laptop_ids() -> dict[str, str]:
@@ -147,36 +168,43 @@ def _laptop_region() -> str:
 
 
 def _deploy(bootstrap: "Bootstrap", output: Output, *, yes: bool, dry_run: bool) -> None:
-    steps = []
+    steps: list[Step] = []
+    done: list[Step] = []
     try:
         for step in bootstrap.plan():
             _show(step, output)
             steps.append(step)
         if dry_run or not _agreed(steps, output, yes=yes):
-            bootstrap.give_up(steps)
             output.result([step.document() for step in steps])
             return
-    except BaseException:  # also Ctrl-C: no change set is left behind, and the fault goes on
-        bootstrap.give_up(steps)
-        raise
-    done = []
-    for step in bootstrap.deploy(steps):
-        if step.verb != "unchanged":
-            output.note(f"[green]✓[/green] {step.deployment.name}: {step.deployment.stack_name}")
-        done.append(step)
+        for step in bootstrap.deploy(steps):
+            _tell(step, output)
+            done.append(step)
+    finally:  # also after a fault or Ctrl-C: no change set and no empty stack is left behind
+        for said in bootstrap.give_up(steps[len(done) :]):
+            output.note(escape(said))
     output.result([step.document() for step in done])
     output.say(_verdict(done))
+
+
+def _tell(step: "Step", output: Output) -> None:
+    if step.verb != "unchanged":
+        output.note(f"[green]✓[/green] {step.deployment.name}: {step.deployment.stack_name}")
 
 
 def _show(step: "Step", output: Output) -> None:
     one = step.deployment
     where = f"{one.stack_name} in {one.place.account}, {one.place.region}"
+    if step.failed:
+        todo = f"delete the failed stack ({step.failed}), then create"
+        output.say(f"[bold]{one.name}[/bold] {where}: {todo}")
+        return
     if step.change_set is None:
         output.say(f"[bold]{one.name}[/bold] {where}: planned after {', '.join(step.waits_for)}")
         return
     output.say(f"[bold]{one.name}[/bold] {where}: {step.verb}")
     for change in step.change_set.changes:
-        kind = change.type_name.removeprefix("AWS::")
+        kind = change.type.removeprefix("AWS::")
         replaced = " (replaced)" if change.replacement == "True" else ""
         output.say(f"  {change.action.lower():<7} {escape(change.logical_id)} ({kind}){replaced}")
 
@@ -197,18 +225,32 @@ def _verdict(done: Sequence["Step"]) -> str:
     return (
         f"Set up {', '.join(changed)}. Next: `make build` and `.tools/sam/bin/sam deploy "
         "--config-env dev` (a CI: `make package deploy ENV=dev AS=delivery`), then "
-        "`signalbox doctor -e dev`"
+        "`signalbox doctor -e dev`" + "".join(_first_execution(done))
     )
+
+
+def _first_execution(done: Sequence["Step"]) -> Iterator[str]:
+    """What CodePipeline does with a pipeline that was just made, whatever starts it later."""
+    for step in done:
+        kind = step.deployment.parameters.get("SourceKind")
+        if step.verb == "create" and kind == "S3":
+            yield (
+                "\nA new pipeline starts once by itself, and there is no source.zip yet: its first "
+                "execution fails in Source, and that is no fault. The first archive starts the next"
+            )
+        elif step.verb == "create" and kind == "Git":
+            yield "\nA new pipeline starts once by itself: it delivers the branch as it is now"
 
 
 def _remove(bootstrap: "Bootstrap", output: Output, *, yes: bool, allow_prod: bool) -> None:
     from signalbox_cli import unmaking
 
     names = [one.name for one in bootstrap.deployments]
-    if not allow_prod and any(name.partition("/")[0] == "prod" for name in names):
+    of_prod = [name for name in names if name.partition("/")[0] in _NEEDED_BY_PROD]
+    if of_prod and not allow_prod:
         raise CommandError(
-            "the set-up of prod is never removed without --allow-prod (or choose with --only); "
-            "nothing was deleted"
+            f"{of_prod[0]} belongs to prod or is what prod is delivered from: never removed "
+            "without --allow-prod (or choose with --only); nothing was deleted"
         )
     unmaking.check(bootstrap)
     output.note(f"to be removed: {', '.join(reversed(names))}, with all packages and data sets")

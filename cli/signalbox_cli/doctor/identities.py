@@ -5,6 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from delivery import examples
 from localaws.deployer.intrinsics import is_pending
 from signalbox_cli.doctor import policies, simulation
 from signalbox_cli.doctor.findings import (
@@ -161,7 +162,11 @@ def federation(patient: Patient) -> Iterator[Finding]:
         yield from _provider(patient, role, provider)
         yield from differing(
             role.name,
-            [*_open_door(statement), *_other_federation(role, statement)],
+            [
+                *_open_door(statement),
+                *_other_federation(role, statement),
+                *(() if patient.target.endpoint_url else examples_trusted(statement)),
+            ],
             f"bind the trust to {_AUDIENCE} and to one repository and environment; {REDEPLOY}",
         )
 
@@ -200,6 +205,14 @@ def _condition_keys(statement: Mapping[str, Any]) -> dict[str, Any]:
         for block in statement.get("Condition", {}).values()
         for key, value in block.items()
     }
+
+
+def examples_trusted(statement: Mapping[str, Any]) -> Iterator[str]:
+    """What a trust says of the documentation's repository; on a laptop it is nobody's."""
+    subjects = _values(_condition_keys(statement), ":sub")
+    for one in subjects:
+        if one.startswith((f"repo:{examples.OWNER}/", f"repo:{examples.OWNER}@")):
+            yield f"it trusts {one}, the documentation's example: whoever owns that name gets in"
 
 
 def _values(keys: Mapping[str, Any], suffix: str) -> list[str]:
