@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 from signalbox_cli.errors import CommandError, NotFoundError
-from signalbox_cli.leftovers import is_endpoint_of, is_group_of, log_groups
+from signalbox_cli.leftovers import is_endpoint_of, is_group_of, log_groups, sam_bucket
 from signalbox_cli.models import groups
 from signalbox_cli.runs import FINISHED
 from signalbox_cli.target import Target
@@ -225,10 +225,19 @@ def empty_buckets(target: Target, doomed: Doomed) -> Iterator[str]:
         yield f"{delete_versions(target, bucket)} object versions in {bucket}"
 
 
-def delete_versions(target: Target, bucket: str) -> int:
+def remove_packages(target: Target, doomed: Doomed) -> Iterator[str]:
+    """Delete what `sam deploy` has uploaded for the environment; the bucket is shared and stays."""
+    del doomed
+    bucket, folder = sam_bucket(target), f"{target.prefix}/"
+    if bucket and (count := delete_versions(target, bucket, folder)):
+        yield f"{count} packages in s3://{bucket}/{folder}"
+
+
+def delete_versions(target: Target, bucket: str, folder: str = "") -> int:
     """Delete all versions of all objects in a bucket, and say how many there were."""
     client, deleted = target.client("s3"), 0
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+    pages = client.get_paginator("list_object_versions")
+    for page in pages.paginate(Bucket=bucket, Prefix=folder):
         entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         deleted += _delete(client, bucket, entries)
     return deleted

@@ -11,10 +11,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from signalbox_cli import bills, prices
+from signalbox_cli import leftover_remedies as remedies
 from signalbox_cli.options import ENVIRONMENTS
 from signalbox_cli.target import Target
 
 _MOST_ENDPOINTS = 500
+_SAM_STACK = "aws-sam-cli-managed-default"
 _USD_PER_LOG_GB_MONTH = 0.03
 
 
@@ -73,8 +75,9 @@ _LISTINGS = (
     _Listing("function", "lambda", "list_functions", "Functions", "FunctionName",
              "lambda delete-function --function-name"),
     _Listing("layer", "lambda", "list_layers", "Layers", "LayerName",
-             "lambda delete-layer-version --version-number 1 --layer-name"),
-    _Listing("state machine", "stepfunctions", "list_state_machines", "stateMachines", "name",
+             "lambda delete-layer-version --layer-name"),
+    _Listing("state machine", "stepfunctions", "list_state_machines", "stateMachines",
+             "stateMachineArn",
              "stepfunctions delete-state-machine --state-machine-arn"),
     _Listing("pipeline", "codepipeline", "list_pipelines", "pipelines", "name",
              "codepipeline delete-pipeline --name"),
@@ -84,11 +87,17 @@ _LISTINGS = (
     _Listing("topic", "sns", "list_topics", "Topics", "TopicArn", "sns delete-topic --topic-arn"),
     _Listing("queue", "sqs", "list_queues", "QueueUrls", "", "sqs delete-queue --queue-url"),
     _Listing("role", "iam", "list_roles", "Roles", "RoleName", "iam delete-role --role-name"),
+    _Listing("policy", "iam", "list_policies", "Policies", "Arn", "iam delete-policy --policy-arn",
+             {"Scope": "Local"}),
+    _Listing("key alias", "kms", "list_aliases", "Aliases", "AliasName",
+             "kms delete-alias --alias-name"),
+    _Listing("build project", "codebuild", "list_projects", "projects", "",
+             "codebuild delete-project --name"),
     _Listing("secret", "secretsmanager", "list_secrets", "SecretList", "Name",
              "secretsmanager delete-secret --secret-id", usd=prices.USD_PER_SECRET_MONTH),
     _Listing("alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName",
              "cloudwatch delete-alarms --alarm-names", usd=prices.USD_PER_ALARM_MONTH),
-    _Listing("bucket", "s3", "list_buckets", "Buckets", "Name", "s3 rb --force s3://"),
+    _Listing("bucket", "s3", "list_buckets", "Buckets", "Name", "s3 rb"),
 )  # fmt: skip
 
 
@@ -99,12 +108,33 @@ def leftovers(target: Target) -> Iterator[Leftover]:
     for listing in _LISTINGS:
         for name in _listed(target, listing):
             last = _short(name)
-            if last not in spared and _is_ours(target, last):
-                remedy = f"aws {listing.delete}{'' if listing.delete.endswith('//') else ' '}{name}"
+            if last not in spared and (last == target.prefix or _is_ours(target, last)):
+                plain = f"aws {listing.delete} {name}"
+                remedy = remedies.of(target, listing.kind, name) or plain
                 yield Leftover(listing.kind, last, remedy, listing.usd)
+    yield from _made_by_hand(target)
     yield from _log_groups(target)
     yield from _parameters(target)
-    yield from _stack(target)
+    yield from _stacks(target)
+    yield from _packages(target)
+
+
+def _made_by_hand(target: Target) -> Iterator[Leftover]:
+    """Models and endpoint configurations of other names that use what is the environment's."""
+    client = target.client("sagemaker")
+    limit = {"PaginationConfig": {"MaxItems": _MOST_ENDPOINTS}}
+    for page in client.get_paginator("list_endpoint_configs").paginate(**limit):
+        for name in (one["EndpointConfigName"] for one in page["EndpointConfigs"]):
+            why = "" if _is_ours(target, name) else _what_the_configuration_runs(target, name)
+            if why:
+                remedy = f"aws sagemaker delete-endpoint-config --endpoint-config-name {name}"
+                yield Leftover("endpoint configuration", name, remedy, why=why)
+    for page in client.get_paginator("list_models").paginate(**limit):
+        for name in (one["ModelName"] for one in page["Models"]):
+            why = "" if _is_ours(target, name) else _what_the_model_uses(target, name)
+            if why:
+                remedy = f"aws sagemaker delete-model --model-name {name}"
+                yield Leftover("model", name, remedy, why=why)
 
 
 def _listed(target: Target, listing: _Listing) -> Iterator[str]:
@@ -202,9 +232,12 @@ def _what_it_uses(target: Target, name: str) -> str:
     """What of the environment an endpoint with another name runs on; "" for nothing."""
     client = target.client("sagemaker")
     found = _unless_gone(lambda: client.describe_endpoint(EndpointName=name))
-    config = found and _unless_gone(
-        lambda: client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
-    )
+    return _what_the_configuration_runs(target, found["EndpointConfigName"]) if found else ""
+
+
+def _what_the_configuration_runs(target: Target, name: str) -> str:
+    client = target.client("sagemaker")
+    config = _unless_gone(lambda: client.describe_endpoint_config(EndpointConfigName=name))
     kinds = ("ProductionVariants", "ShadowProductionVariants")
     variants = [one for kind in kinds for one in (config or {}).get(kind, [])]
     for model_name in (one["ModelName"] for one in variants if "ModelName" in one):
@@ -278,15 +311,37 @@ def _parameters(target: Target) -> Iterator[Leftover]:
         yield Leftover("parameter", name, f"aws ssm delete-parameter --name {name}")
 
 
-def _stack(target: Target) -> Iterator[Leftover]:
+def _stacks(target: Target) -> Iterator[Leftover]:
+    """The environment's own stack, and those beside it: projects, network; not the set-up."""
+    pages = target.client("cloudformation").get_paginator("describe_stacks").paginate()
+    for stack in (one for page in pages for one in page["Stacks"]):
+        name = stack["StackName"]
+        is_ours = name == target.prefix or _is_ours(target, name)
+        if is_ours and name != f"{target.prefix}-account":
+            remedy = f"aws cloudformation delete-stack --stack-name {name}"
+            usd = 0.0 if name == target.prefix else None
+            yield Leftover("stack", name, remedy, usd, why=stack["StackStatus"])
+
+
+def _packages(target: Target) -> Iterator[Leftover]:
+    """What `sam deploy` has uploaded for the environment, in a bucket that all stacks share."""
+    bucket, folder = sam_bucket(target), f"{target.prefix}/"
+    if bucket:
+        client = target.client("s3")
+        found = client.list_object_versions(Bucket=bucket, Prefix=folder, MaxKeys=1)
+        if found.get("Versions") or found.get("DeleteMarkers"):
+            remedy = f"signalbox destroy -e {target.environment} --verify"
+            yield Leftover("packages", f"s3://{bucket}/{folder}", remedy, usd_per_month=None)
+
+
+def sam_bucket(target: Target) -> str:
+    """The bucket that aws-sam-cli keeps in this region (`resolve_s3`), "" when there is none."""
     client = target.client("cloudformation")
     try:
-        found = client.describe_stacks(StackName=target.prefix)["Stacks"]
+        found = client.describe_stacks(StackName=_SAM_STACK)["Stacks"]
     except ClientError as fault:
         if "does not exist" in str(fault):
-            return
+            return ""
         raise
-    for stack in found:
-        if stack["StackStatus"] != "DELETE_COMPLETE":
-            remedy = f"aws cloudformation delete-stack --stack-name {target.prefix}"
-            yield Leftover("stack", target.prefix, remedy, why=stack["StackStatus"])
+    outputs = (one for stack in found for one in stack.get("Outputs", []))
+    return next((o["OutputValue"] for o in outputs if o["OutputKey"] == "SourceBucket"), "")

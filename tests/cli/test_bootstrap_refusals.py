@@ -26,6 +26,7 @@ TEMPLATE = {
         for name in (
             *("AppName", "Part", "OperationsAccount", "OperationsRegion", "TargetAccounts"),
             *("ConnectionArn", "EnvironmentName", "Repository", "OidcProvider"),
+            *("RepositoryOwnerId", "RepositoryId"),
         )
     },
     "Conditions": {"Makes": {"Fn::Equals": [{"Ref": "OidcProvider"}, "create"]}},

@@ -7,14 +7,32 @@ import pytest
 
 from localaws.clients import developer_client
 from localaws.context import ACCOUNT_ID, REGION
+from signalbox_cli.destroying import Doomed, remove_packages
 from signalbox_cli.doctor.patients import Patient
 from signalbox_cli.leftovers import Leftover, leftovers
 from signalbox_cli.target import Target
 from tests.cli.conftest import Answer
 from tests.cli.doctor_world import environment
+from tests.inventory import names
 
 IMAGE = f"683313688378.dkr.ecr.{REGION}.amazonaws.com/sagemaker-scikit-learn:1.4-2"
 Run = Callable[..., Answer]
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "states.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
+EMPTY = b"PK\x05\x06" + bytes(18)
+DENY = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+BY_HAND = {"forgotten": "mine", "copied": "theirs", "signalbox-dev-prod-y": "ours"}
+"""Endpoints that tests made by hand from what is the environment's, and their models."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +64,7 @@ def orphan(name: str, *, model: str, role: str, bucket: str = "elsewhere", count
 
 
 def found_endpoint(target: Target, name: str) -> Leftover:
-    (one,) = [one for one in leftovers(target) if one.name == name]
+    (one,) = [one for one in leftovers(target) if (one.kind, one.name) == ("endpoint", name)]
     return one
 
 
@@ -104,6 +122,119 @@ def test_what_belongs_to_the_account_s_set_up_is_spared(deployed: Patient) -> No
     assert ("role", "signalbox-dev-job-us-east-1") in left(deployed.target)
 
 
+REMEDIES = [
+    ("layer", "signalbox-dev-hand", "delete-layer-version --layer-name {} --version-number 2"),
+    ("rule", "signalbox-dev-hand", "remove-targets --rule {0} --ids t && aws events delete-rule"),
+    ("role", "signalbox-dev-hand", "delete-role-policy --role-name {0} --policy-name p && aws iam"),
+    ("bucket", "signalbox-dev-hand", "rb s3://{}"),
+    ("policy", "signalbox-dev-hand", "delete-policy-version --policy-arn"),
+    ("key alias", "signalbox-dev-hand", "delete-alias --alias-name alias/{}"),
+    ("stack", "signalbox-dev-network", "delete-stack --stack-name {}"),
+    ("state machine", "signalbox-dev-hand", "delete-state-machine --state-machine-arn arn:aws:"),
+]
+
+
+def make_by_hand(target: Target) -> None:
+    """One of each kind whose deletion takes more than one command, or that the stack never has."""
+    name, nobody = "signalbox-dev-hand", json.dumps({"Version": "2012-10-17", "Statement": [DENY]})
+    iam, events = target.client("iam"), target.client("events")
+    for _ in range(2):
+        target.client("lambda").publish_layer_version(LayerName=name, Content={"ZipFile": EMPTY})
+    events.put_rule(Name=name, ScheduleExpression="rate(1 day)")
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:nobody"
+    events.put_targets(Rule=name, Targets=[{"Id": "t", "Arn": queue}])
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=nobody)
+    policy = iam.create_policy(PolicyName=name, PolicyDocument=nobody)["Policy"]["Arn"]
+    iam.create_policy_version(PolicyArn=policy, PolicyDocument=nobody)
+    s3 = target.client("s3")
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    key = target.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    target.client("kms").create_alias(AliasName=f"alias/{name}", TargetKeyId=key)
+    target.client("stepfunctions").create_state_machine(
+        name=name,
+        definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
+        roleArn=role["Arn"],
+    )
+    topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    target.client("cloudformation").create_stack(
+        StackName="signalbox-dev-network", TemplateBody=topic
+    )
+    target.client("cloudformation").get_waiter("stack_create_complete").wait(
+        StackName="signalbox-dev-network"
+    )
+
+
+def clear_away(target: Target) -> None:
+    """The remedies, by hand."""
+    name, iam, events = "signalbox-dev-hand", target.client("iam"), target.client("events")
+    for number in (1, 2):
+        target.client("lambda").delete_layer_version(LayerName=name, VersionNumber=number)
+    events.remove_targets(Rule=name, Ids=["t"])
+    events.delete_rule(Name=name)
+    iam.delete_role_policy(RoleName=name, PolicyName="p")
+    iam.delete_role(RoleName=name)
+    policy = f"arn:aws:iam::{ACCOUNT_ID}:policy/{name}"
+    (other,) = [
+        one["VersionId"]
+        for one in iam.list_policy_versions(PolicyArn=policy)["Versions"]
+        if not one["IsDefaultVersion"]
+    ]
+    iam.delete_policy_version(PolicyArn=policy, VersionId=other)
+    iam.delete_policy(PolicyArn=policy)
+    target.client("s3").delete_bucket(Bucket=name)
+    alias = f"alias/{name}"
+    key = target.client("kms").describe_key(KeyId=alias)["KeyMetadata"]["KeyId"]
+    target.client("kms").delete_alias(AliasName=alias)
+    target.client("kms").schedule_key_deletion(KeyId=key)
+    machine = f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{name}"
+    target.client("stepfunctions").delete_state_machine(stateMachineArn=machine)
+    cloudformation = target.client("cloudformation")
+    cloudformation.delete_stack(StackName="signalbox-dev-network")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="signalbox-dev-network")
+
+
+def test_every_leftover_comes_with_the_commands_that_really_delete_it(deployed: Patient) -> None:
+    make_by_hand(deployed.target)
+
+    found = {(one.kind, one.name): one.remedy for one in leftovers(deployed.target)}
+    clear_away(deployed.target)
+
+    for kind, name, command in REMEDIES:
+        assert command.format(name) in found[kind, name]
+    assert found["role", "signalbox-dev-hand"].endswith(
+        "aws iam delete-role --role-name signalbox-dev-hand"
+    )
+    assert "signalbox-dev-hand" not in {name for _, name in left(deployed.target)}
+
+
+def test_what_sam_has_uploaded_for_the_environment_is_found_and_no_other(
+    deployed: Patient,
+) -> None:
+    """aws-sam-cli keeps one bucket for each region, in a stack of its own."""
+    s3, cloudformation = deployed.client("s3"), deployed.client("cloudformation")
+    properties = {"BucketName": "sam-source", "VersioningConfiguration": {"Status": "Enabled"}}
+    template = {
+        "Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": properties}},
+        "Outputs": {"SourceBucket": {"Value": {"Ref": "B"}}},
+    }
+    stack = "aws-sam-cli-managed-default"
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack)
+    for key in ("signalbox-dev/a", "signalbox-dev/b", "signalbox-dev-prod/c", "other/d"):
+        s3.put_object(Bucket="sam-source", Key=key, Body=b"1")
+
+    assert ("packages", "s3://sam-source/signalbox-dev/") in left(deployed.target)
+    doomed = Doomed((), (), (), (), (), (), "")
+    said = list(remove_packages(deployed.target, doomed))
+
+    assert said == ["2 packages in s3://sam-source/signalbox-dev/"]
+    kept = s3.list_object_versions(Bucket="sam-source")["Versions"]
+    assert [one["Key"] for one in kept] == ["other/d", "signalbox-dev-prod/c"]
+    assert "packages" not in {kind for kind, _ in left(deployed.target)}
+
+
 @pytest.fixture
 def destroy(signalbox: Run, deployed: Patient, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`signalbox destroy` as dev's developer, through the variables that every AWS client reads."""
@@ -132,11 +263,15 @@ def test_destroying_reports_the_orphan_and_its_price_and_nothing_else(
     answer = destroy("--yes", "--verify", "--json")
 
     assert answer.code == 1
-    assert "1 things of signalbox-dev are still there, about 167.90 USD a month" in answer.stderr
+    assert "7 things of signalbox-dev are still there, about 167.90 USD a month" in answer.stderr
     assert "signalbox-dev-prod-x" not in answer.stderr
     assert "endpoints: signalbox-dev-prod-y" in answer.stderr
     told = json.loads(answer.stdout)
-    assert [(one["kind"], one["name"]) for one in told["left"]] == [("endpoint", "forgotten")]
+    assert {(one["kind"], one["name"]) for one in told["left"]} == {
+        ("endpoint", "forgotten"),
+        *(("endpoint configuration", f"{name}-c") for name in BY_HAND),
+        *(("model", model) for model in BY_HAND.values()),
+    }
     assert told["left"][0]["usdPerMonth"] == pytest.approx(167.9)
     assert "deleted stack signalbox-dev" in told["done"]
     assert "deleted log group /aws/sagemaker/Endpoints/signalbox-dev-x" in told["done"]
@@ -146,7 +281,11 @@ def test_destroying_reports_the_orphan_and_its_price_and_nothing_else(
 def test_a_second_time_nothing_is_missed_and_the_key_can_go(
     deployed: Patient, destroy: Run
 ) -> None:
-    deployed.target.client("sagemaker").delete_endpoint(EndpointName="forgotten")
+    sagemaker = deployed.target.client("sagemaker")
+    sagemaker.delete_endpoint(EndpointName="forgotten")
+    for name, model in BY_HAND.items():
+        sagemaker.delete_endpoint_config(EndpointConfigName=f"{name}-c")
+        sagemaker.delete_model(ModelName=model)
 
     kept = destroy("--yes", "--verify")
     gone = destroy("--yes", "--verify", "--delete-key")
@@ -156,6 +295,14 @@ def test_a_second_time_nothing_is_missed_and_the_key_can_go(
     assert gone.code == 0, gone.stderr
     assert "Nothing of signalbox-dev is left or billed" in gone.stdout
     assert left(deployed.target) == []
+    # Asked of the services themselves: what is called so is of another app, or of the account.
+    named = {one for one in names(deployed.target.client) if "signalbox-dev" in one[1]}
+    assert named == {
+        ("endpoints", "signalbox-dev-prod-x"),
+        ("configurations", "signalbox-dev-prod-x-c"),
+        ("iam", "signalbox-dev-delivery-us-east-1"),
+        ("stacks", "signalbox-dev-account"),
+    }
     keys = deployed.client("kms").list_keys()["Keys"]
     states = {
         deployed.client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"]

@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 from signalbox_cli import laptop
 from signalbox_cli.runs import find_run, read_manifest
 from signalbox_cli.sample_data import SampleData
+from tests import inventory
+from tests.inventory import LISTS, SAGEMAKER
 from tests.scenarios import stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
@@ -91,24 +93,6 @@ def test_everything_that_a_run_leaves_names_its_own_account(world: World) -> Non
         assert other not in manifest
 
 
-LISTS: dict[str, Callable[[Any], list[str]]] = {
-    "s3": lambda c: [b["Name"] for b in c.list_buckets()["Buckets"]],
-    "lambda": lambda c: [f["FunctionName"] for f in c.list_functions()["Functions"]],
-    "stepfunctions": lambda c: [m["name"] for m in c.list_state_machines()["stateMachines"]],
-    "codepipeline": lambda c: [p["name"] for p in c.list_pipelines()["pipelines"]],
-    "events": lambda c: [r["Name"] for r in c.list_rules()["Rules"]],
-    "sns": lambda c: [t["TopicArn"].rpartition(":")[2] for t in c.list_topics()["Topics"]],
-    "sqs": lambda c: [u.rpartition("/")[2] for u in c.list_queues().get("QueueUrls", [])],
-    "ssm": lambda c: [p["Name"] for p in c.describe_parameters()["Parameters"]],
-    "iam": lambda c: [r["RoleName"] for r in c.list_roles()["Roles"]],
-    "kms": lambda c: [a["AliasName"] for a in c.list_aliases()["Aliases"] if "TargetKeyId" in a],
-    "logs": lambda c: [g["logGroupName"] for g in c.describe_log_groups()["logGroups"]],
-    "secretsmanager": lambda c: [s["Name"] for s in c.list_secrets()["SecretList"]],
-    "cloudwatch": lambda c: [a["AlarmName"] for a in c.describe_alarms()["MetricAlarms"]],
-}
-"""Names of what an account has, by service; each holds something of a deployed environment."""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("service", sorted(LISTS))
 def test_a_listing_shows_what_is_in_the_own_account_only(world: World, service: str) -> None:
@@ -120,16 +104,6 @@ def test_a_listing_shows_what_is_in_the_own_account_only(world: World, service: 
         assert any(f"signalbox-{environment}" in n or f"/{environment}/" in n for n in names), names
         foreign = [other for other in ACCOUNTS if other != environment]
         assert not [n for n in names for o in foreign if f"signalbox-{o}" in n or f"/{o}/" in n]
-
-
-SAGEMAKER: dict[str, Callable[[Any], list[Any]]] = {
-    "endpoints": lambda c: c.list_endpoints()["Endpoints"],
-    "endpoint configurations": lambda c: c.list_endpoint_configs()["EndpointConfigs"],
-    "models": lambda c: c.list_models()["Models"],
-    "groups": lambda c: c.list_model_package_groups()["ModelPackageGroupSummaryList"],
-    "processing jobs": lambda c: c.list_processing_jobs()["ProcessingJobSummaries"],
-    "training jobs": lambda c: c.list_training_jobs()["TrainingJobSummaries"],
-}
 
 
 @pytest.mark.slow
@@ -231,13 +205,22 @@ def test_destroying_leaves_nothing_but_an_endpoint_that_somebody_made_by_hand(
 
     first = world.staging.signalbox("destroy", "--yes", "--verify", "--json", check=False)
     sagemaker.delete_endpoint(EndpointName=orphan)
+    sagemaker.delete_endpoint_config(EndpointConfigName=orphan)
+    sagemaker.delete_model(ModelName=orphan)
     second = world.staging.signalbox("destroy", "--yes", "--verify", "--json")
 
     assert first.returncode == 1
-    (left,) = json.loads(first.stdout)["left"]
-    assert (left["kind"], left["name"]) == ("endpoint", orphan)
-    assert left["usdPerMonth"] == pytest.approx(0.115 * 730)
+    told = json.loads(first.stdout)["left"]
+    assert [(one["kind"], one["name"]) for one in told] == [
+        ("endpoint", orphan),
+        ("endpoint configuration", orphan),
+        ("model", orphan),
+    ]
+    assert told[0]["usdPerMonth"] == pytest.approx(0.115 * 730)
     assert json.loads(second.stdout)["left"] == []
+    # Not asked of the command: nothing of the name is listed by any service, whatever it found.
+    there = inventory.names(world.staging.target.client)
+    assert [one for one in there if "signalbox-staging" in one[1]] == []
     assert world.dev.target.wiring().pipeline == "signalbox-dev-workflow"
 
 

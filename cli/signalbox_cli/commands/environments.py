@@ -9,6 +9,7 @@ from signalbox_cli.destroying import (
     Doomed,
     empty_buckets,
     remove_logs,
+    remove_packages,
     remove_registry,
     remove_serving,
     remove_stack,
@@ -47,7 +48,8 @@ def destroy_command(
     as well; so is the account's set-up, which `signalbox bootstrap --remove` takes away.
 
     With --verify, every service that Signalbox uses is searched afterwards for what is named after
-    the environment, and every endpoint for what it runs on, whatever its name. Exit code 1:
+    the environment, and every endpoint, configuration and model for what it uses, whatever its
+    name. Exit code 1:
     something is left; it is listed with what it costs and the command that deletes it. The same
     command can be run again at any time: what is gone already is not missed.
 
@@ -88,7 +90,10 @@ def _steps(target: Target, doomed: Doomed, *, delete_key: bool) -> Iterator[str]
     """Do it and say each thing done."""
     for what in stop_runs(target):
         yield f"stopped {what}"
-    steps = (remove_serving, remove_registry, empty_buckets, remove_stack, remove_logs)
+    steps = (
+        *(remove_serving, remove_registry, empty_buckets, remove_stack),
+        *(remove_logs, remove_packages),
+    )
     for step in steps:
         for what in step(target, doomed):
             yield f"deleted {what}"
