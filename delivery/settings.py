@@ -20,7 +20,15 @@ from pathlib import Path
 
 from delivery import parameters as working_out
 from delivery import samconfig
-from delivery.model import NOT_TRIED_OUT, Deployment, Environment, Place, Repository, Settings
+from delivery.model import (
+    NOT_TRIED_OUT,
+    Deployment,
+    Environment,
+    Network,
+    Place,
+    Repository,
+    Settings,
+)
 from delivery.toml_reading import SettingsError, Table, read
 
 FOLDER = Path(__file__).with_name("environments")
@@ -127,7 +135,10 @@ def _place(table: Table) -> Place:
     return Place(table.text("account", *_ACCOUNT), table.text("region", *_REGION))
 
 
-_KEYS = ("account", "regions", "promotes_to", "promotion", "parameters", "quotas", "schedules")
+_KEYS = (
+    *("account", "regions", "promotes_to", "promotion", "network", "parameters", "quotas"),
+    "schedules",
+)
 
 
 def _environment(app: str, table: Table) -> Environment:
@@ -148,6 +159,27 @@ def _environment(app: str, table: Table) -> Environment:
         own_parameters=_own_parameters(table.table("parameters")),
         quotas={service: quotas.table(service).numbers() for service in quotas.content},
         schedules=_schedules(table.table("schedules")),
+        networks=_networks(table.table("network"), regions),
+        is_isolated=table.table("network").flag("isolation"),
+    )
+
+
+def _networks(table: Table, regions: Sequence[str]) -> dict[str, Network]:
+    """By region; subnets belong to one region, so each region has its own or none has any."""
+    table.only(["isolation", *regions])
+    found = {region: table.table(region) for region in regions if region in table.content}
+    missing = [region for region in regions if region not in found]
+    if found and missing:
+        raise table.fault(missing[0], "missing; a network for one region needs one for each")
+    return {
+        region: _network(one.only(["subnets", "security_groups"])) for region, one in found.items()
+    }
+
+
+def _network(table: Table) -> Network:
+    return Network(
+        table.texts("subnets", r"subnet-[0-9a-f]{8,17}", "subnet-..., the output SubnetIds"),
+        table.texts("security_groups", r"sg-[0-9a-f]{8,17}", "sg-..., the output SecurityGroupId"),
     )
 
 

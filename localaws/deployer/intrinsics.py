@@ -285,6 +285,12 @@ def _not(argument: Any, scope: Scope, pointer: str) -> bool:
     return not truth(argument[0], scope, pointer)
 
 
+def _each_member_equals(argument: Any, scope: Scope, pointer: str) -> bool:
+    """Of Rules only: true for an empty list, too."""
+    members, value = (resolve(item, scope, pointer) for item in argument)
+    return all(as_text(member) == as_text(value) for member in members)
+
+
 def truth(value: Any, scope: Scope, pointer: str) -> bool:
     """The value of a condition expression."""
     if isinstance(value, Mapping) and list(value) == ["Condition"]:
@@ -319,4 +325,5 @@ _FUNCTIONS: dict[str, Callable[[Any, Scope, str], Any]] = {
     "Fn::And": _and,
     "Fn::Or": _or,
     "Fn::Not": _not,
+    "Fn::EachMemberEquals": _each_member_equals,
 }
