@@ -6,17 +6,26 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from signalbox import archive, isolation, promotion_check, training_wrapper
+from signalbox import (
+    archive,
+    isolation,
+    promotion_check,
+    promotion_manifest,
+    schedules,
+    training_wrapper,
+)
 from signalbox.archive import WorkloadFiles
 from signalbox.errors import CodeChanged, ManifestError, NetworkRefused
 from signalbox.job_network import JobNetwork
 from signalbox.manifest_resolution import Platform
 from signalbox.promotion_check import Approved, ObjectVersion
+from signalbox.promotion_manifest import Surroundings
 from signalbox.release import RunPlan, Started, plan_run
 
 SCRIPTS = {name: b"pass\n" for name in ("preprocess.py", "train.py", "evaluate.py", "inference.py")}
@@ -79,24 +88,43 @@ def test_subnets_alone_need_no_other_way_for_the_code(author, platform, started)
     isolation.check(plan(author, platform, started, is_isolated=False).manifest, SUBNETS)
 
 
+VERSION = Approved(
+    arn="arn:aws:sagemaker:us-east-1:123456789012:model-package/signalbox-dev-diabetes/3",
+    artifact_uri="s3://b/k",
+    artifact=ObjectVersion("v", "e", 1),
+    image="i",
+    image_digest="d",
+    code_digest=archive.code_digest(SCRIPTS),
+    run_id="r",
+    attempt="1",
+    workload="diabetes",
+    evaluation_uri="s3://b/e",
+)
+
+
+@pytest.mark.parametrize("is_isolated", [True, False])
+def test_a_version_keeps_its_way_to_the_code_wherever_it_is_used(
+    author, platform, started, is_isolated
+):
+    """Its archive is copied as it is, whatever the environment is like."""
+    author["inference"] = {"mode": "batch", "source": "datasets/new"}
+    origin = plan(author, platform, started, is_isolated=is_isolated).manifest
+    there = replace(platform, is_isolated=not is_isolated)
+
+    scheduled = schedules.batch(origin, VERSION.arn, "i", there, datetime(2026, 11, 21, tzinfo=UTC))
+    surroundings = Surroundings(there, "210987654321", "source", "arn:aws:states:machine")
+    promoted = promotion_manifest.promoted(origin, VERSION, surroundings, "i")
+
+    for made in (scheduled, promoted):
+        assert isolation.carries_code(made) is is_isolated
+
+
 def test_the_approved_code_may_have_the_wrapper_beside_it_and_nothing_else():
-    version = Approved(
-        arn="arn",
-        artifact_uri="s3://b/k",
-        artifact=ObjectVersion("v", "e", 1),
-        image="i",
-        image_digest="d",
-        code_digest=archive.code_digest(SCRIPTS),
-        run_id="r",
-        attempt="1",
-        workload="diabetes",
-        evaluation_uri="s3://b/e",
-    )
     for files in (SCRIPTS, isolation.with_wrapper(SCRIPTS)):
-        promotion_check.check_code(version, SCRIPTS, archive.source_archive(files), "there")
+        promotion_check.check_code(VERSION, SCRIPTS, archive.source_archive(files), "there")
     changed = {**SCRIPTS, isolation.WRAPPER: b"import os\n"}
     with pytest.raises(CodeChanged, match="holds other files"):
-        promotion_check.check_code(version, SCRIPTS, archive.source_archive(changed), "there")
+        promotion_check.check_code(VERSION, SCRIPTS, archive.source_archive(changed), "there")
 
 
 def wrapped(
