@@ -24,6 +24,14 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Network:
+    """Where jobs and models run in one region: outputs of delivery/network.yaml, or one's own."""
+
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Repository:
     """Where Signalbox's own code lives; `name` is empty for nowhere that AWS should know of."""
 
@@ -52,6 +60,10 @@ class Environment:
     schedules: Mapping[str, str]
     has_oidc: bool = False
     """Whether the account is said to have GitHub's identity provider, from somewhere else."""
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    """By region; for every region or for none, where SageMaker's own network is used."""
+    is_isolated: bool = False
+    """Whether the containers of jobs and models have no network at all."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Every parameter of template.yaml in the home region; Settings.parameters knows the others."""
 

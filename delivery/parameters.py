@@ -24,6 +24,9 @@ DERIVED = (
     "PromotionOfCode",
     "RetrainSchedule",
     "BatchSchedule",
+    "JobSubnets",
+    "JobSecurityGroups",
+    "JobNetworkIsolation",
 )
 """Parameters of template.yaml that follow from the settings and may not be written into a file."""
 
@@ -105,9 +108,19 @@ def template_parameters(settings: Settings, environment: str, region: str = "") 
         "EnvironmentName": environment,
         **found.own_parameters,
         "PermissionsBoundary": found.boundary_arn(region),
+        **_network(found, region or found.region),
         **(_schedules(found) if is_home else {}),
         **(promotion_parameters(settings, environment) if is_home else {}),
     }
+
+
+def _network(environment: Environment, region: str) -> dict[str, str]:
+    made = {"JobNetworkIsolation": "true"} if environment.is_isolated else {}
+    network = environment.networks.get(region)
+    if network is None:
+        return made
+    subnets, groups = ",".join(network.subnets), ",".join(network.security_groups)
+    return {"JobSubnets": subnets, "JobSecurityGroups": groups, **made}
 
 
 def _schedules(environment: Environment) -> dict[str, str]:

@@ -21,7 +21,15 @@ from pathlib import Path
 
 from delivery import parameters as working_out
 from delivery import samconfig
-from delivery.model import NOT_TRIED_OUT, Deployment, Environment, Place, Repository, Settings
+from delivery.model import (
+    NOT_TRIED_OUT,
+    Deployment,
+    Environment,
+    Network,
+    Place,
+    Repository,
+    Settings,
+)
 from delivery.toml_reading import SettingsError, Table, read
 
 FOLDER = Path(__file__).with_name("environments")
@@ -159,7 +167,8 @@ def _place(table: Table) -> Place:
 
 
 _KEYS = (
-    *("account", "regions", "oidc_provider", "promotes_to", "promotion", "parameters", "quotas"),
+    *("account", "regions", "oidc_provider", "promotes_to", "promotion", "network", "parameters"),
+    "quotas",
     "schedules",
 )
 
@@ -183,6 +192,27 @@ def _environment(app: str, table: Table) -> Environment:
         quotas={service: quotas.table(service).numbers() for service in quotas.content},
         schedules=_schedules(table.table("schedules")),
         has_oidc=table.text("oidc_provider", "|exists", '"exists" or ""', "") == "exists",
+        networks=_networks(table.table("network"), regions),
+        is_isolated=table.table("network").flag("isolation"),
+    )
+
+
+def _networks(table: Table, regions: Sequence[str]) -> dict[str, Network]:
+    """By region; subnets belong to one region, so each region has its own or none has any."""
+    table.only(["isolation", *regions])
+    found = {region: table.table(region) for region in regions if region in table.content}
+    missing = [region for region in regions if region not in found]
+    if found and missing:
+        raise table.fault(missing[0], "missing; a network for one region needs one for each")
+    return {
+        region: _network(one.only(["subnets", "security_groups"])) for region, one in found.items()
+    }
+
+
+def _network(table: Table) -> Network:
+    return Network(
+        table.texts("subnets", r"subnet-[0-9a-f]{8,17}", "subnet-..., the output SubnetIds"),
+        table.texts("security_groups", r"sg-[0-9a-f]{8,17}", "sg-..., the output SecurityGroupId"),
     )
 
 

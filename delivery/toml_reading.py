@@ -87,6 +87,13 @@ class Table:
             return ",".join(value)
         raise self.fault(key, f"{value!r} is no text, whole number, true, false or list of texts")
 
+    def flag(self, key: str) -> bool:
+        """true or false; false where it is missing."""
+        found = self.content.get(key, False)
+        if not isinstance(found, bool):
+            raise self.fault(key, f"{found!r} is neither true nor false")
+        return found
+
     def numbers(self) -> dict[str, float]:
         """Every value as a number of 0 or more."""
         for key, value in self.content.items():

@@ -28,6 +28,8 @@ def _shared(settings: Settings) -> str:
             "repository",
             {
                 "name": repository.name,
+                "owner_id": repository.owner_id,
+                "id": repository.id,
                 "branch": repository.branch,
                 "connection": repository.connection,
             },

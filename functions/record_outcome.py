@@ -1,17 +1,30 @@
 """Both machines, their first and last states: what happened enters the manifest's history.
 
-`started` also says which attempt this is, which data it is about to read, and which version serves.
+`started` also says which attempt this is, which data it is about to read, which version serves, and
+in which network jobs and models run.
 What an endpoint came to serve, or did not, enters its serving record, too. Told twice, it is
 written once.
 """
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from signalbox import deployments, naming, observability, outcomes, serving
+from signalbox import (
+    deployments,
+    isolation,
+    job_network,
+    naming,
+    observability,
+    outcomes,
+    platforms,
+    serving,
+    settings,
+)
 from signalbox.aws import runs, storage
 from signalbox.aws import serving as records
 from signalbox.events import read
+from signalbox.job_network import JobNetwork
 from signalbox.machine_requests import OutcomeReport
 from signalbox.manifest_history import append
 from signalbox.manifest_resolved import HistoryEntry, ResolvedManifest
@@ -59,12 +72,13 @@ def _bucket(report: OutcomeReport) -> str:
 
 
 def record_start(report: OutcomeReport) -> dict[str, Any]:
-    """Append the start with what its data is.
+    """Append the start with what its data is; the answer also says in which network jobs run.
 
     Raises SourceDataMissing or InferenceDataMissing when there is nothing to read, ManifestError
-    when the run was resolved for an earlier machine.
+    when the run was resolved for an earlier machine, NetworkRefused when it needs a network.
     """
     manifest = runs.read(report.manifest_uri)
+    isolation.check(manifest, _network())
     if report.phase == outcomes.INFERENCE:
         deployments.check_plan(manifest)
     prefix_uri = outcomes.data_location(manifest, report.phase)
@@ -73,7 +87,16 @@ def record_start(report: OutcomeReport) -> dict[str, Any]:
     new = outcomes.entry_of(report, at=datetime.now(UTC), data=data)
     changed = runs.change(report.manifest_uri, lambda current: append(current, new))
     start = outcomes.start_of(changed.manifest, new.key)
-    return {**start, "champion": _champion(report, changed.manifest)}
+    return {
+        **start,
+        "champion": _champion(report, changed.manifest),
+        "network": job_network.described(_network()),
+    }
+
+
+@cache
+def _network() -> JobNetwork:
+    return platforms.network(settings.load(settings.NetworkSettings))
 
 
 def _champion(report: OutcomeReport, manifest: ResolvedManifest) -> list[str]:

@@ -30,6 +30,7 @@ class ChildSpec:
     argv: list[str] = field(default_factory=list)
     task: dict[str, Any] = field(default_factory=dict)
     threads: int = 1
+    has_network: bool = True
 
     def to_json(self) -> bytes:
         """The wire form, UTF-8."""

@@ -4,6 +4,8 @@ On Linux a private mount namespace does it, so scripts with hard-coded `/opt/ml/
 unmodified and the host's /opt is never touched: the mounts live in the namespace and vanish with
 its last process. Root takes a mount namespace alone, other users a user namespace with it.
 
+A job or model with network isolation gets a network namespace in the same step.
+
 # parity: elsewhere (macOS, or Linux without unprivileged namespaces) the literal text `/opt/ml` is
 rewritten to the job's folder in its Python sources, arguments, environment and configuration files;
 a path that a script puts together from pieces is not found. See docs/parity.md.
@@ -11,8 +13,11 @@ a path that a script puts together from pieces is not found. See docs/parity.md.
 Runs in the child between fork and the script; standard library only, single-threaded.
 """
 
+import contextlib
 import ctypes
 import os
+import socket
+import struct
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +25,9 @@ from pathlib import Path
 OPT_ML = "/opt/ml"
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
 _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_PRIVATE = 1 << 18
@@ -49,12 +57,15 @@ def _probe(root: str, scratch: str) -> None:
     os._exit(0)
 
 
-def enter(root: str, scratch: str) -> None:
+def enter(root: str, scratch: str, *, has_network: bool = True) -> None:
     """Put this process where `root` is /opt/ml; `scratch` is an empty folder for the mount points.
 
-    Raises OSError when the kernel refuses; the process may then be half-way and must end.
+    Without a network it has loopback of its own and nothing else. Raises OSError when the kernel
+    refuses; the process may then be half-way and must end.
     """
-    _unshare()
+    _unshare(_CLONE_NEWNS if has_network else _CLONE_NEWNS | _CLONE_NEWNET)
+    if not has_network:
+        _raise_loopback()
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     if os.path.isdir(OPT_ML):
         _bind(root, OPT_ML)
@@ -62,14 +73,25 @@ def enter(root: str, scratch: str) -> None:
         _private_opt(root, scratch)
 
 
-def _unshare() -> None:
+def _unshare(namespaces: int) -> None:
     uid, gid = os.getuid(), os.getgid()
-    if os.geteuid() == 0 and _libc().unshare(_CLONE_NEWNS) == 0:
+    if os.geteuid() == 0 and _libc().unshare(namespaces) == 0:
         return
-    _checked(_libc().unshare(_CLONE_NEWNS | _CLONE_NEWUSER), "unshare")
+    _checked(_libc().unshare(namespaces | _CLONE_NEWUSER), "unshare")
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+
+
+def _raise_loopback() -> None:
+    """A new network namespace has loopback, but down; programs that talk to themselves need it."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sH22x", b"lo", _IFF_UP)
+        # Not everybody who may make the namespace may raise it; most programs never notice.
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(any_socket.fileno(), _SIOCSIFFLAGS, request)
 
 
 def _private_opt(root: str, scratch: str) -> None:

@@ -145,11 +145,31 @@ def authorize_role(
 
     For actions on no resource (`*`). Raises AccessDeniedByLocalAws at the first refusal.
     """
+    authorize_requirements(
+        role_arn,
+        service_principal,
+        [Requirement(action, "*") for action in actions],
+        region=region,
+        session_name=session_name,
+        source_arn=source_arn,
+    )
+
+
+def authorize_requirements(
+    role_arn: str,
+    service_principal: str,
+    requirements: Iterable[Requirement],
+    *,
+    region: str,
+    session_name: str,
+    source_arn: str | None = None,
+) -> None:
+    """The same for actions on resources, with their condition keys."""
     principal = iam_assume.acting_as(
         role_arn, service_principal, session_name=session_name, source_arn=source_arn
     )
-    for action in actions:
-        _require(principal, Requirement(action, "*"), Place(principal.account, region))
+    for requirement in requirements:
+        _require(principal, requirement, Place(principal.account, region))
 
 
 def _require(principal: Principal, requirement: Requirement, place: Place) -> None:
@@ -162,10 +182,12 @@ def _require(principal: Principal, requirement: Requirement, place: Place) -> No
 
 __all__ = [
     "ADMIN_ROLE",
+    "Requirement",
     "assume_role",
     "assume_service_role",
     "authenticate",
     "authorize",
+    "authorize_requirements",
     "authorize_role",
     "authorize_service",
     "calling",

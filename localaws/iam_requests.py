@@ -12,6 +12,7 @@ from localaws import (
     iam_requests_endpoints,
     iam_requests_images,
     iam_requests_messages,
+    iam_requests_networks,
     iam_requests_s3,
     iam_requests_stacks,
     iam_tables,
@@ -197,6 +198,7 @@ def _own_keys(action: str, request: WireRequest) -> dict[str, tuple[str, ...]]:
 
 _CONDITION_KEYS: Mapping[str, Mapping[str, str]] = {
     **iam_requests_stacks.CONDITION_KEYS,
+    **iam_requests_networks.CONDITION_KEYS,
     "sns:Subscribe": {"sns:protocol": "Protocol", "sns:endpoint": "Endpoint"},
     "events:PutTargets": {"events:targetarn": "Targets.Arn"},
     "events:PutEvents": {

@@ -79,7 +79,7 @@ def _duplicate_above(fd: int, base: int) -> int:
 
 def _enter_root(spec: ChildSpec, *, namespaces: bool) -> ChildSpec:
     if namespaces:
-        container.enter(spec.root, spec.scratch)
+        container.enter(spec.root, spec.scratch, has_network=spec.has_network)
         # Entering a user namespace may have cleared it.
         container.die_with_parent()
         return spec

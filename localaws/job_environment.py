@@ -36,8 +36,13 @@ def threads_per_job() -> int:
     return int(os.environ.get("LOCALAWS_JOB_THREADS") or cores())
 
 
-def base_environment(folder: JobFolder, place: Place, role_arn: str) -> dict[str, str]:
-    """What every container has: a path, a home, a region, the role's credentials."""
+def base_environment(
+    folder: JobFolder, place: Place, role_arn: str, *, is_isolated: bool = False
+) -> dict[str, str]:
+    """What every container has: a path, a home, a region, the role's credentials.
+
+    An isolated one has no credentials: the address that hands them out is out of its reach.
+    """
     threads = str(threads_per_job())
     return {
         # The interpreter's own folder first, so that `python3` means the one with the packages.
@@ -52,7 +57,7 @@ def base_environment(folder: JobFolder, place: Place, role_arn: str) -> dict[str
         "OMP_WAIT_POLICY": "PASSIVE",
         "AWS_REGION": place.region,
         "AWS_DEFAULT_REGION": place.region,
-        **_credentials(role_arn, source_arn(place.region, place.account)),
+        **({} if is_isolated else _credentials(role_arn, source_arn(place.region, place.account))),
     }
 
 

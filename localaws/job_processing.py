@@ -1,5 +1,6 @@
 """Processing jobs: inputs to folders, the entrypoint, outputs to S3 at the end."""
 
+from localaws import job_network
 from localaws.child_spec import ChildSpec
 from localaws.job_environment import base_environment, threads_per_job
 from localaws.job_execution import Result, failure_text, stopped_end
@@ -19,6 +20,8 @@ def limit_s(job: Job) -> float:
 
 def prepare(job: Job, folder: JobFolder) -> ChildSpec:
     """Fetch the inputs and lay out /opt/ml; raises JobFailed."""
+    network = job_network.of(job.request.get("NetworkConfig") or {})
+    job_network.attach(network, job.role_arn, job.place)
     _write_configuration(job, folder)
     for item in job.request.get("ProcessingInputs") or []:
         source = item["S3Input"]
@@ -30,7 +33,7 @@ def prepare(job: Job, folder: JobFolder) -> ChildSpec:
         program="run",
         argv=[*app["ContainerEntrypoint"], *(app.get("ContainerArguments") or [])],
         environment={
-            **base_environment(folder, job.place, job.role_arn),
+            **base_environment(folder, job.place, job.role_arn, is_isolated=network.is_isolated),
             **(job.request.get("Environment") or {}),
         },
         root=str(folder.root),
@@ -38,6 +41,7 @@ def prepare(job: Job, folder: JobFolder) -> ChildSpec:
         # parity: the image's working directory is /; here it is the job's own temporary folder.
         cwd=str(folder.tmp),
         threads=threads_per_job(),
+        has_network=not network.is_isolated,
     )
 
 

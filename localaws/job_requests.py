@@ -38,7 +38,7 @@ def check_processing(request: Document) -> None:
         )
     cluster = request["ProcessingResources"]["ClusterConfig"]
     _one_instance(cluster, where)
-    _refuse(where, request.get("NetworkConfig", {}), "VpcConfig", "EnableNetworkIsolation")
+    _refuse(where, request.get("NetworkConfig", {}), "EnableInterContainerTrafficEncryption")
     _refuse(where, request, "ExperimentConfig")
     for item in request.get("ProcessingInputs") or []:
         _check_processing_input(item, where)
@@ -84,8 +84,6 @@ def check_training(request: Document) -> None:
     _refuse(
         where,
         request,
-        "VpcConfig",
-        "EnableNetworkIsolation",
         "CheckpointConfig",
         "DebugHookConfig",
         "TensorBoardOutputConfig",

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from localaws import job_archives, job_network
 from localaws.child_spec import ChildSpec
 from localaws.job_environment import base_environment, threads_per_job
 from localaws.job_execution import TIMED_OUT, Result, failure_text
@@ -43,6 +44,8 @@ def prepare(job: Job, folder: JobFolder) -> ChildSpec:
             "AlgorithmError: framework error: the hyperparameter sagemaker_program, which names "
             "the script to run, is missing"
         )
+    network = job_network.of(job.request)
+    job_network.attach(network, job.role_arn, job.place)
     _write_configuration(job, folder, hyperparameters)
     for channel in job.request.get("InputDataConfig") or []:
         target = folder.folder(f"/opt/ml/input/data/{channel['ChannelName']}")
@@ -56,7 +59,7 @@ def prepare(job: Job, folder: JobFolder) -> ChildSpec:
         program="run",
         argv=["python3", f"{_CODE}/{program}", *arguments],
         environment={
-            **base_environment(folder, job.place, job.role_arn),
+            **base_environment(folder, job.place, job.role_arn, is_isolated=network.is_isolated),
             **training_variables(job, decoded, arguments),
             **(job.request.get("Environment") or {}),
         },
@@ -64,6 +67,7 @@ def prepare(job: Job, folder: JobFolder) -> ChildSpec:
         scratch=str(folder.mounts),
         cwd=_CODE,
         threads=threads_per_job(),
+        has_network=not network.is_isolated,
     )
 
 
@@ -86,9 +90,20 @@ def to_arguments(decoded: dict[str, Any]) -> list[str]:
 
 
 def fetch_code(job: Job, folder: JobFolder, location: Any) -> None:
-    """Unpack the source archive named by sagemaker_submit_directory to /opt/ml/code."""
-    if location and str(location).startswith("s3://"):
-        job.courier.fetch_archive(str(location), folder.at(_CODE), scratch=folder.scratch)
+    """Unpack the source archive named by sagemaker_submit_directory to /opt/ml/code.
+
+    It may be an object in S3, or a file that a channel brought. Raises JobFailed.
+    """
+    location = str(location or "")
+    if location.startswith("s3://"):
+        if job_network.of(job.request).is_isolated:
+            raise JobFailed(job_network.code_out_of_reach(location))
+        job.courier.fetch_archive(location, folder.at(_CODE), scratch=folder.scratch)
+    elif location.endswith(".tar.gz"):
+        try:
+            job_archives.unpack(folder.at(location), folder.at(_CODE))
+        except job_archives.ArchiveRefused as error:
+            raise JobFailed(f"AlgorithmError: {error}") from error
 
 
 def check_requirements(path: Path) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from localaws import job_network
 from localaws.child_spec import ChildSpec
 from localaws.job_environment import base_environment
 from localaws.job_folder import JobFolder
+from localaws.job_network import SAGEMAKERS_OWN, Network
 from localaws.job_requirements import unsatisfied
 from localaws.job_transfer import Courier, JobFailed
 from localaws.sagemaker_store import Place
@@ -29,6 +31,7 @@ class ResolvedModel:
     place: Place
     role_arn: str
     containers: tuple[Container, ...]
+    network: Network = SAGEMAKERS_OWN
 
     @property
     def courier(self) -> Courier:
@@ -46,14 +49,17 @@ def prepare(
     variables: Mapping[str, str] | None = None,
 ) -> ChildSpec:
     """Fetch what the container needs; the spec of its child. Raises JobFailed."""
+    job_network.attach(model.network, model.role_arn, model.place)
     artifact = folder.folder("/opt/ml/model")
     if container.model_data_url:
         model.courier.fetch_archive(container.model_data_url, artifact, scratch=folder.scratch)
-    _fetch_code(model.courier, container, folder)
+    _fetch_code(model, container, folder)
     return ChildSpec(
         program=program,
         environment={
-            **base_environment(folder, model.place, model.role_arn),
+            **base_environment(
+                folder, model.place, model.role_arn, is_isolated=model.network.is_isolated
+            ),
             "OMP_NUM_THREADS": str(threads),
             **container.environment,
             **(variables or {}),
@@ -63,14 +69,17 @@ def prepare(
         # parity: the image's working directory is /; here it is the container's temporary folder.
         cwd=str(folder.tmp),
         threads=threads,
+        has_network=not model.network.is_isolated,
     )
 
 
-def _fetch_code(courier: Courier, container: Container, folder: JobFolder) -> None:
+def _fetch_code(model: ResolvedModel, container: Container, folder: JobFolder) -> None:
     location = container.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
     code = folder.folder("/opt/ml/code")
     if location.startswith("s3://"):
-        courier.fetch_archive(location, code, scratch=folder.scratch)
+        if model.network.is_isolated:
+            raise JobFailed(job_network.code_out_of_reach(location))
+        model.courier.fetch_archive(location, code, scratch=folder.scratch)
     for place in (code, folder.at("/opt/ml/model/code")):
         _check_requirements(place / "requirements.txt")
 

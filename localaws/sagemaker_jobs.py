@@ -155,7 +155,7 @@ def _training_parts(job: Job) -> Document:
         "FinalMetricDataList": metrics or None,
         "TrainingTimeInSeconds": seconds,
         "BillableTimeInSeconds": seconds,
-        "EnableNetworkIsolation": False,
+        "EnableNetworkIsolation": bool(job.request.get("EnableNetworkIsolation")),
         "EnableInterContainerTrafficEncryption": False,
         "EnableManagedSpotTraining": bool(job.request.get("EnableManagedSpotTraining")),
     }

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from localaws import endpoint_configs
+from localaws import endpoint_configs, job_network
 from localaws.errors import UnsupportedByLocalAws
 from localaws.job_requests import check_image
 from localaws.model_containers import Container, ResolvedModel
@@ -27,9 +27,6 @@ def create_model(call: Call) -> Document:
     containers = _containers(request)
     if not request.get("ExecutionRoleArn"):
         raise validation_error("ExecutionRoleArn is required for a model that is to be hosted")
-    for name in ("VpcConfig", "EnableNetworkIsolation"):
-        if request.get(name):
-            raise UnsupportedByLocalAws("sagemaker", "CreateModel", name)
     if (request.get("InferenceExecutionConfig") or {}).get("Mode", "Serial") != "Serial":
         raise UnsupportedByLocalAws("sagemaker", "CreateModel", "InferenceExecutionConfig Direct")
     for container in containers:
@@ -94,15 +91,21 @@ def resolve_model(place: Place, name: str) -> ResolvedModel:
     record = _found(place, Kind.MODEL, name)
     definitions = _containers(record.document)
     containers = [part for d in definitions for part in _resolve_container(place, d)]
-    return ResolvedModel(name, place, record.document["ExecutionRoleArn"], tuple(containers))
+    role_arn, network = record.document["ExecutionRoleArn"], job_network.of(record.document)
+    return ResolvedModel(name, place, role_arn, tuple(containers), network)
 
 
 @operation("DescribeModel")
 def describe_model(call: Call) -> Document:
     """The model as it was created."""
     record = _found(call.place, Kind.MODEL, call.parameters["ModelName"])
-    extra = {"EnableNetworkIsolation": False, "CreationTime": record.created}
-    return {**record.document, **extra, "ModelArn": record.arn}
+    defaults = {"EnableNetworkIsolation": False}
+    return {
+        **defaults,
+        **record.document,
+        "CreationTime": record.created,
+        "ModelArn": record.arn,
+    }
 
 
 @operation("DeleteModel")
@@ -135,8 +138,15 @@ def create_endpoint_config(call: Call) -> Document:
 
 
 def _check_serverless(place: Place, variant: Document) -> None:
-    if len(resolve_model(place, variant["ModelName"]).containers) > 1:
+    model = resolve_model(place, variant["ModelName"])
+    if len(model.containers) > 1:
         raise validation_error("a serverless endpoint cannot host a serial inference pipeline")
+    # Developer Guide, "Deploy models with Serverless Inference", feature exclusions.
+    if model.network.subnets or model.network.is_isolated:
+        raise validation_error(
+            f"a serverless endpoint cannot host {model.name}, a model with a VpcConfig or with "
+            "network isolation"
+        )
 
 
 @operation("DescribeEndpointConfig")

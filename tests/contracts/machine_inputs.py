@@ -2,11 +2,13 @@
 
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from signalbox import manifest, registration
+from signalbox import job_network, manifest, registration
+from signalbox.job_network import JobNetwork
 from signalbox.manifest_resolution import Authored, Platform, Release, resolve
 from signalbox.manifest_resolved import Source, to_document
 from tests.contracts.machine_harness import Answer, in_turn
@@ -22,6 +24,7 @@ REPORT_URI = f"{RUN_URI}/report/index.html"
 CHAMPION_ARN = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/signalbox-dev-diabetes/7"
 CHAMPION_MODEL = f"s3://{BUCKET}/runs/old/training/old/output/model.tar.gz"
 NO_CONSEQUENCES: dict[str, Any] = {"superseded": [], "retired": [], "marks": [], "failed": []}
+SAGEMAKERS_NETWORK = job_network.described(JobNetwork((), (), is_isolated=False))
 OLD_VARIANT: dict[str, Any] = {
     "VariantName": "primary",
     "ModelName": "signalbox-dev-model-261120-101500-ffff00-1-0",
@@ -51,6 +54,7 @@ def resolved_manifest(
     environment: str = "dev",
     workload: str = "diabetes",
     name: str | None = None,
+    is_isolated: bool = False,
 ) -> dict[str, Any]:
     """What create_schema and update_schema hand to the machines for one of our workloads."""
     written = json.loads((WORKLOADS / workload / "manifest.json").read_text())
@@ -58,8 +62,9 @@ def resolved_manifest(
         "name": name or written["name"],
         "inference": {"mode": mode, **(inference or {})},
     }
+    platform = replace(_platform(app, environment), is_isolated=is_isolated)
     authored = Authored(written, patched, {}, manifest.validate(patched))
-    resolved = resolve(authored, _platform(app, environment), _release())
+    resolved = resolve(authored, platform, _release())
     served = registration.with_serving(resolved, PACKAGE_ARN, at=STARTED_AT)
     return to_document(served)
 
@@ -112,7 +117,9 @@ def _training_job(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _functions(verdict: dict[str, Any], consequences: dict[str, Any]) -> Answer:
+def _functions(
+    verdict: dict[str, Any], consequences: dict[str, Any], network: dict[str, Any]
+) -> Answer:
     def invoke(parameters: dict[str, Any]) -> dict[str, Any]:
         if "JudgeModel" in parameters["FunctionName"]:
             return {"Payload": verdict}
@@ -122,7 +129,8 @@ def _functions(verdict: dict[str, Any], consequences: dict[str, Any]) -> Answer:
             return {"Payload": {"rows": 20, "maxDifference": 0.0}}
         if parameters["Payload"]["status"] == "started":
             data = {"digest": "sha256:ab12", "objects": 1, "bytes": 9876}
-            return {"Payload": {"attempt": "1", "data": data, "champion": []}}
+            answer = {"attempt": "1", "data": data, "champion": [], "network": network}
+            return {"Payload": answer}
         return {"Payload": {"recorded": True, **consequences}}
 
     return invoke
@@ -155,12 +163,14 @@ def obliging_aws(
     *,
     verdict: dict[str, Any] = VERDICT,
     consequences: dict[str, Any] | None = None,
+    network: dict[str, Any] = SAGEMAKERS_NETWORK,
     **instead: Answer,
 ) -> dict[str, Answer]:
     """Every call succeeds at once, on an account where group and endpoint do not exist yet.
 
-    `consequences` replaces parts of what record_outcome says after a deployment, and `instead`
-    answers by the last part of their action: `createModel=...`.
+    `network` is where record_outcome says that jobs run, `consequences` replaces parts of what it
+    says after a deployment, and `instead` answers by the last part of their action:
+    `createModel=...`.
     """
     sagemaker: dict[str, Answer] = {
         "sagemaker:createProcessingJob.sync": _processing_job,
@@ -208,7 +218,7 @@ def obliging_aws(
         "aws-sdk:applicationautoscaling:registerScalableTarget": lambda _: {},
         "aws-sdk:applicationautoscaling:deregisterScalableTarget": lambda _: {},
         "aws-sdk:applicationautoscaling:putScalingPolicy": lambda _: {"PolicyARN": "arn"},
-        "lambda:invoke": _functions(verdict, NO_CONSEQUENCES | (consequences or {})),
+        "lambda:invoke": _functions(verdict, NO_CONSEQUENCES | (consequences or {}), network),
     }
     for name, answer in instead.items():
         (action,) = [key for key in answers if key.split(":")[-1].split(".")[0] == name]

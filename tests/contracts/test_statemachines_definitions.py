@@ -82,6 +82,7 @@ OTHER_WAYS_OUT = {
     "CreateModelPackageGroup": {"ConfirmModelPackageGroup"},
     "Preprocess": {"IsAnswerLost"},
     "Train": {"IsAnswerLost"},
+    "TrainInVpc": {"IsAnswerLost"},
     "Evaluate": {"IsAnswerLost"},
     "EvaluateChampion": {"IsAnswerLost"},
     "Transform": {"IsAnswerLost"},

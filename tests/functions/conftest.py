@@ -27,6 +27,7 @@ from functions import (
     promotion_handler,
     receive_version,
     reconciler,
+    record_outcome,
     run_schedule,
     update_schema,
     webhook_sender,
@@ -61,6 +62,9 @@ ENVIRONMENT = {
     "INFERENCE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:inference",
     "PROMOTION_SOURCE_ACCOUNTS": "123456789012",
     "PROMOTION_APPROVAL": "none",
+    "JOB_SUBNETS": "",
+    "JOB_SECURITY_GROUPS": "",
+    "JOB_NETWORK_ISOLATION": "false",
     "IMAGE_URI": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
 }
 
@@ -404,6 +408,7 @@ def _forget() -> None:
     webhook_posts.forget()
     promotion_target.forget()
     create_schema._platform.cache_clear()
+    record_outcome._network.cache_clear()
     run_schedule._settings.cache_clear()
     for function in (
         approval_notifier,

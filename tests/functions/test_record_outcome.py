@@ -8,7 +8,14 @@ import pytest
 
 from functions import create_schema, record_outcome
 from signalbox.aws import clients
-from signalbox.errors import EventError, InferenceDataMissing, ObjectMissingError, SourceDataMissing
+from signalbox.errors import (
+    EventError,
+    InferenceDataMissing,
+    NetworkRefused,
+    ObjectMissingError,
+    SettingsError,
+    SourceDataMissing,
+)
 
 RUN = "261121-093005-2867b0"
 WORKFLOW = "signalbox-dev-workflow-123456789012-us-east-1"
@@ -51,6 +58,48 @@ def test_a_start_says_which_data_is_about_to_be_read(run):
     assert (entry["phase"], entry["status"]) == ("training", "started")
     assert entry["detail"]["data"]["versions"] == {"rows.csv": version}
     assert entry["arn"].endswith("train-9d1e5f52-0f43-4f0e-bb1a-2b8d8f2f7a10")
+
+
+def test_a_start_says_in_which_network_jobs_run(run, monkeypatch):
+    upload(run, "source/rows.csv", b"age,target\n1,2\n")
+    monkeypatch.setenv("JOB_SUBNETS", "subnet-0a1b2c3d,subnet-1b2c3d4e")
+    monkeypatch.setenv("JOB_SECURITY_GROUPS", "sg-0a1b2c3d")
+
+    vpc = {"Subnets": ["subnet-0a1b2c3d", "subnet-1b2c3d4e"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
+    assert report(run)["network"] == {
+        "isInVpc": True,
+        "isIsolated": False,
+        "vpc": vpc,
+        "processing": {"EnableNetworkIsolation": False, "VpcConfig": vpc},
+    }
+
+
+def test_subnets_without_security_groups_are_refused_by_name(run, monkeypatch):
+    monkeypatch.setenv("JOB_SUBNETS", "subnet-0a1b2c3d")
+
+    with pytest.raises(SettingsError, match="JOB_SUBNETS and JOB_SECURITY_GROUPS come together"):
+        report(run)
+
+
+def test_a_run_whose_code_is_fetched_is_refused_where_containers_have_no_network(run, monkeypatch):
+    upload(run, "source/rows.csv", b"age,target\n1,2\n")
+    monkeypatch.setenv("JOB_NETWORK_ISOLATION", "true")
+
+    with pytest.raises(NetworkRefused, match=f"run {RUN} was resolved where they have"):
+        report(run)
+
+    assert run.manifest(RUN)["history"] == []
+
+
+def test_a_run_that_brings_its_code_starts_where_containers_have_no_network(
+    world, workload, monkeypatch
+):
+    monkeypatch.setenv("JOB_NETWORK_ISOLATION", "true")
+    world.put_archive(workload)
+    create_schema.handler(world.event("create_schema"), None)
+    upload(world, "source/rows.csv", b"age,target\n1,2\n")
+
+    assert report(world)["network"]["isIsolated"] is True
 
 
 def test_other_data_has_another_digest(run):

@@ -95,7 +95,10 @@ def test_a_local_path_outside_of_opt_ml_processing_is_refused(world: World) -> N
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"NetworkConfig": {"EnableNetworkIsolation": True}}, "EnableNetworkIsolation"),
+        (
+            {"NetworkConfig": {"EnableInterContainerTrafficEncryption": True}},
+            "EnableInterContainerTrafficEncryption",
+        ),
         ({"ExperimentConfig": {"ExperimentName": "e"}}, "ExperimentConfig"),
         (
             {

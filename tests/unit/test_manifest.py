@@ -159,6 +159,11 @@ CONTRADICTIONS = [
         '/train/channels/2: "train" is named twice',
     ),
     (
+        {"train": {"channels": ["train", "code"]}},
+        '/train/channels/1: "code" is the platform\'s own, for the scripts of isolated containers; '
+        "choose another name",
+    ),
+    (
         {"inference": {"mode": "endpoint", "environment": {"SAGEMAKER_PROGRAM": "x.py"}}},
         "/inference/environment/SAGEMAKER_PROGRAM: set by the platform",
     ),

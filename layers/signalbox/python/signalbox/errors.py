@@ -33,6 +33,7 @@ SignalboxError
 ├── WebhookError             the webhook did not take a message
 ├── WebhookSecretError       the webhook's secret does not say where to post
 ├── EvaluationInvalid         a metrics file misses a metric or holds no finite number
+├── NetworkRefused           a run cannot do without the network that the environment takes away
 ├── SourceDataMissing         nothing was uploaded for training
 └── InferenceDataMissing      nothing was uploaded for a batch inference
 
@@ -188,6 +189,10 @@ class WebhookSecretError(SignalboxError):
 
 class EvaluationInvalid(SignalboxError):
     """A metrics file cannot be judged."""
+
+
+class NetworkRefused(SignalboxError):
+    """Jobs or models of a run cannot work in the environment's network."""
 
 
 class SourceDataMissing(SignalboxError):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from signalbox import prediction_metrics
 from signalbox.errors import ManifestError
+from signalbox.isolation import CODE_CHANNEL
 from signalbox.json_documents import JsonObject, pointer
 from signalbox.manifest import AuthorManifest, Workload
 from signalbox.manifest_checks_rollout import ROLLOUT_CHECKS
@@ -112,6 +113,11 @@ def _environment_is_free(workload: Workload) -> Iterable[str]:
 def _channels_differ(workload: Workload) -> Iterable[str]:
     channels = workload.train.channels
     for index, channel in enumerate(channels):
+        if channel == CODE_CHANNEL:
+            yield (
+                f'{pointer(("train", "channels", index))}: "{channel}" is the platform\'s own, for '
+                "the scripts of isolated containers; choose another name"
+            )
         if channel in channels[:index]:
             yield f'{pointer(("train", "channels", index))}: "{channel}" is named twice'
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from signalbox import naming, rollout
+from signalbox import isolation, naming, rollout
 from signalbox.json_documents import JsonObject, pointer
 from signalbox.manifest import AuthorManifest, Workload
 from signalbox.manifest_history import timestamp
@@ -33,6 +33,7 @@ from signalbox.manifest_sections import (
     InferenceMode,
     PreprocessSection,
 )
+from signalbox.training_wrapper import SCRIPT_VARIABLE
 
 CODE_MOUNT = "/opt/ml/processing/input/code"
 TRANSFORM_INSTANCE_TYPE = "ml.m5.large"
@@ -51,6 +52,8 @@ class Platform:
     job_role_arn: str
     hosting_role_arn: str
     kms_key_arn: str
+    is_isolated: bool = False
+    """Whether containers have no network, and code has to be brought to them."""
 
     @property
     def prefix(self) -> str:
@@ -178,7 +181,7 @@ def _locations(workload: Workload, bucket: str, run: str) -> Locations:
 def _steps(workload: Workload, locations: Locations, platform: Platform) -> Steps:
     return Steps(
         preprocess=_processing(workload.preprocess),
-        train=_train(workload, locations, platform.region),
+        train=_train(workload, locations, platform),
         evaluate=_processing(workload.evaluate),
         inference=_inference(workload, locations, platform),
     )
@@ -194,25 +197,31 @@ def _processing(section: PreprocessSection | EvaluateSection) -> ProcessingPlan:
     )
 
 
-def _train(workload: Workload, locations: Locations, region: str) -> TrainPlan:
+def _train(workload: Workload, locations: Locations, platform: Platform) -> TrainPlan:
     section = workload.train
     # The names and the JSON texts are those of SageMaker's script mode (sagemaker-training
     # toolkit, README "Use your own training script", read 2026-11-20).
     script_mode = {
-        "sagemaker_program": section.script,
-        "sagemaker_submit_directory": locations.sourcedir,
+        "sagemaker_program": isolation.WRAPPER if platform.is_isolated else section.script,
+        "sagemaker_submit_directory": (
+            isolation.CODE_IN_CHANNEL if platform.is_isolated else locations.sourcedir
+        ),
         "sagemaker_container_log_level": 20,
-        "sagemaker_region": region,
+        "sagemaker_region": platform.region,
     }
     values = {**section.hyperparameters, **script_mode}
+    channels = [*section.channels, *([isolation.CODE_CHANNEL] if platform.is_isolated else [])]
     return TrainPlan(
         hyperparameters={key: json.dumps(value) for key, value in values.items()},
         instance_type=section.instance_type,
         instance_count=section.instance_count,
         volume_size_gb=section.volume_size_gb,
         max_runtime_seconds=section.max_runtime_seconds,
-        environment=section.environment,
-        channels=[ChannelPlan(name=name, path=name) for name in section.channels],
+        environment={
+            **section.environment,
+            **({SCRIPT_VARIABLE: section.script} if platform.is_isolated else {}),
+        },
+        channels=[ChannelPlan(name=name, path=name) for name in channels],
         metric_definitions=[{"Name": m.name, "Regex": m.regex} for m in section.metric_definitions],
     )
 
@@ -222,7 +231,9 @@ def _inference(workload: Workload, locations: Locations, platform: Platform) -> 
     environment = {
         **section.environment,
         "SAGEMAKER_PROGRAM": section.script,
-        "SAGEMAKER_SUBMIT_DIRECTORY": locations.sourcedir,
+        "SAGEMAKER_SUBMIT_DIRECTORY": (
+            isolation.CODE_IN_MODEL if platform.is_isolated else locations.sourcedir
+        ),
         "SAGEMAKER_REGION": platform.region,
     }
     return InferencePlan(

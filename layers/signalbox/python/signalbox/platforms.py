@@ -1,10 +1,11 @@
-"""What an environment gives every run, from the variables of a function that makes runs.
+"""What an environment gives every run, from the variables of a function.
 
 Imports no AWS client.
 """
 
+from signalbox.job_network import JobNetwork
 from signalbox.manifest_resolution import Platform
-from signalbox.settings import PlatformSettings
+from signalbox.settings import NetworkSettings, PlatformSettings
 
 
 def platform(found: PlatformSettings) -> Platform:
@@ -19,4 +20,18 @@ def platform(found: PlatformSettings) -> Platform:
         job_role_arn=found.job_role_arn,
         hosting_role_arn=found.hosting_role_arn,
         kms_key_arn=found.kms_key_arn,
+        is_isolated=found.job_network_isolation,
     )
+
+
+def network(found: NetworkSettings) -> JobNetwork:
+    """Where the environment's jobs and models run."""
+    return JobNetwork(
+        subnets=_listed(found.job_subnets),
+        security_groups=_listed(found.job_security_groups),
+        is_isolated=found.job_network_isolation,
+    )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item for item in text.split(",") if item)

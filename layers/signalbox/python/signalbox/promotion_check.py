@@ -6,7 +6,7 @@ Rules only: imports no AWS client.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from signalbox import archive
+from signalbox import archive, isolation
 from signalbox.errors import ArtifactChanged, CodeChanged, ImageChanged, ProvenanceMissing
 
 # Keys of CustomerMetadataProperties, written when the version is registered.
@@ -98,7 +98,8 @@ def check_code(wanted: Approved, scripts: Mapping[str, bytes], sourcedir: bytes,
     found = archive.code_digest(files)
     if found != wanted.code_digest:
         raise CodeChanged(f"the scripts below {at} have digest {found}; {_approved_code(wanted)}")
-    if archive.source_archive(files) != sourcedir:
+    packed = (files, isolation.with_wrapper(files))
+    if sourcedir not in map(archive.source_archive, packed):
         raise CodeChanged(
             f"sourcedir.tar.gz below {at} holds other files than the scripts beside it; "
             f"{_approved_code(wanted)}"

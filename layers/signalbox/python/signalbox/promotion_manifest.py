@@ -7,12 +7,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import JsonValue
 
-from signalbox import manifest_history, receiving
+from signalbox import isolation, manifest_history, receiving
 from signalbox.errors import TargetUnreachable
 from signalbox.json_documents import JsonObject
 from signalbox.manifest import apply_options, validate
@@ -114,7 +114,9 @@ def promoted(
         released_by=run.released_by,
     )
     authored = Authored(manifest.author, patched, options, validate(patched))
-    made = resolve(authored, platform, release)
+    # The archive of the model is copied as it is: with its code in it, or without.
+    same_code = replace(platform, is_isolated=isolation.carries_code(manifest))
+    made = resolve(authored, same_code, release)
     moved = (manifest.locations.run, made.locations.run)
     return made.model_copy(
         update={

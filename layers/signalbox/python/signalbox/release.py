@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from signalbox import archive, naming
+from signalbox import archive, isolation, naming
 from signalbox.archive import WorkloadFiles
 from signalbox.errors import ManifestError
 from signalbox.manifest import AuthorManifest, apply_options, read_document, validate
@@ -41,6 +41,9 @@ def plan_run(workload: WorkloadFiles, platform: Platform, started: Started) -> R
     missing = archive.check_scripts(workload, script_pointers(authored.manifest))
     if missing:
         raise ManifestError(missing)
+    if platform.is_isolated and isolation.WRAPPER in workload.files:
+        taken = f"(archive): {isolation.WRAPPER} is the platform's own here; rename the file"
+        raise ManifestError((taken,))
     run_id = naming.run_id(started.execution_id, started.at)
     release = Release(
         run_id=run_id,
@@ -52,7 +55,7 @@ def plan_run(workload: WorkloadFiles, platform: Platform, started: Started) -> R
     )
     manifest = resolve(authored, platform, release)
     check_size(manifest)
-    return RunPlan(manifest, _code(workload, run_id))
+    return RunPlan(manifest, _code(workload, run_id, is_isolated=platform.is_isolated))
 
 
 def read_authored(text: bytes, options: str, environment: str) -> Authored:
@@ -75,7 +78,8 @@ def script_pointers(manifest: AuthorManifest) -> dict[str, str]:
     }
 
 
-def _code(workload: WorkloadFiles, run_id: str) -> dict[str, bytes]:
+def _code(workload: WorkloadFiles, run_id: str, *, is_isolated: bool) -> dict[str, bytes]:
+    packed = isolation.with_wrapper(workload.files) if is_isolated else workload.files
     start = f"{naming.run_prefix(run_id)}/code"
     scripts = {f"{start}/scripts/{name}": content for name, content in workload.files.items()}
-    return {**scripts, f"{start}/sourcedir.tar.gz": archive.source_archive(workload.files)}
+    return {**scripts, f"{start}/sourcedir.tar.gz": archive.source_archive(packed)}

@@ -6,13 +6,14 @@ what it starts: told twice, it starts once. Rules only: imports no AWS client, r
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from signalbox import manifest_history, naming, registration
+from signalbox import isolation, manifest_history, naming, registration
 from signalbox.archive import AUTO
 from signalbox.errors import ScheduleRefused
 from signalbox.json_documents import JsonObject
@@ -99,7 +100,8 @@ def batch(
     below the new run's prefix. Raises ScheduleRefused when nobody could bring data.
     """
     _check(origin)
-    made = resolve(_authored(origin), platform, _release(origin, at))
+    same_code = replace(platform, is_isolated=isolation.carries_code(origin))
+    made = resolve(_authored(origin), same_code, _release(origin, at))
     registered = manifest_history.latest(origin, "training", "registered")
     kept = ("scripts", "sourcedir", "preprocess", "training", "evaluation")
     places = {name: getattr(origin.locations, name) for name in kept}

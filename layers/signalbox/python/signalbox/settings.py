@@ -5,9 +5,9 @@ Imports no AWS client.
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from signalbox.errors import SettingsError
 from signalbox.naming import APP_NAME_PATTERN
@@ -91,6 +91,20 @@ class WebhookSettings(Settings):
     webhook_secret_arn: Arn
 
 
+class NetworkSettings(Settings):
+    """Where jobs and models run; the lists have commas, and are empty outside a VPC."""
+
+    job_subnets: str
+    job_security_groups: str
+    job_network_isolation: bool
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if bool(self.job_subnets) != bool(self.job_security_groups):
+            raise ValueError("JOB_SUBNETS and JOB_SECURITY_GROUPS come together")
+        return self
+
+
 class PlatformSettings(RunSettings):
     """What an environment gives every run."""
 
@@ -102,6 +116,7 @@ class PlatformSettings(RunSettings):
     hosting_role_arn: Arn
     kms_key_arn: Arn
     image_uri: NonEmpty
+    job_network_isolation: bool
 
 
 class ScheduleSettings(PlatformSettings):
@@ -123,12 +138,17 @@ def load(model: type[Model], environment: Mapping[str, str] | None = None) -> Mo
         return model.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(
-            f"{str(detail['loc'][0]).upper()}: {_reason(detail['type'], detail['msg'])}"
+            f"{_variable(detail['loc'])}{_reason(detail['type'], detail['msg'])}"
             for detail in error.errors(include_url=False, include_input=False)
         )
         raise SettingsError(
             f"environment variables of the function: {problems}; set them in template.yaml"
         ) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """Empty for what is wrong with several variables together."""
+    return f"{str(location[0]).upper()}: " if location else ""
 
 
 def _reason(kind: str, message: str) -> str:
