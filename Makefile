@@ -137,7 +137,10 @@ promotable: .venv/.laptop ## REF=tag [COMMIT=x]: refuse a tag whose commit must 
 tools-asl: .tools/asl/.ready
 .tools/asl/.ready: tools/asl/package.json tools/asl/package-lock.json
 	@mkdir -p .tools/asl
-	@if npm --version > /dev/null 2>&1; then \
+	@there="$(SIGNALBOX_CHECKOUT)/.tools/asl"; \
+	  if [ -e "$$there/.ready" ] && cmp -s tools/asl/package-lock.json "$$there/package-lock.json"; then \
+	    cp -R "$$there/." .tools/asl/ && touch $@; \
+	  elif npm --version > /dev/null 2>&1; then \
 	    cp tools/asl/package.json tools/asl/package-lock.json .tools/asl/ && \
 	    npm ci --prefix .tools/asl --silent --no-fund --no-audit && touch $@; \
 	  else \

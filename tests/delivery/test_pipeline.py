@@ -115,6 +115,15 @@ def test_every_build_has_its_buildspec_and_may_do_nothing_privileged() -> None:
 
 
 @pytest.mark.parametrize("path", BUILDSPECS, ids=lambda p: p.stem)
+def test_a_build_keeps_downloads_only(path: Any) -> None:
+    """An environment knows its own place, and CodeBuild's source folder is a new one each time."""
+    cached = yaml.safe_load(path.read_text(encoding="utf-8"))["cache"]["paths"]
+
+    assert {"/root/.cache/uv/**/*", "/root/.cache/pip/**/*"} <= set(cached)
+    assert [name for name in cached if not name.startswith("/root/.")] == []
+
+
+@pytest.mark.parametrize("path", BUILDSPECS, ids=lambda p: p.stem)
 def test_what_a_build_does_is_a_make_target(path: Any) -> None:
     """So that any other CI does the same."""
     phases = yaml.safe_load(path.read_text(encoding="utf-8"))["phases"]
