@@ -30,6 +30,9 @@ class Repository:
     name: str
     branch: str
     connection: str
+    owner_id: str = ""
+    id: str = ""
+    """GitHub's numbers of owner and repository, where its tokens hold them; both or none."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,11 @@ class Settings:
     def artifact_bucket_in(self, region: str) -> str:
         """The one of another region: functions take their code from their own region only."""
         return f"{self.app}-delivery-{self.operations.account}-{region}"
+
+    def artifact_key_alias_in(self, region: str) -> str:
+        """ARN by which S3 finds the artifact bucket's key, also for another account."""
+        place = f"arn:aws:kms:{region}:{self.operations.account}"
+        return f"{place}:alias/{self.app}-delivery"
 
     @property
     def data_bucket(self) -> str:

@@ -2,17 +2,22 @@
 
     python -m delivery.package ENVIRONMENT [--region REGION]
 
-Uploads to the artifact bucket below packages/<the caller's account>/ and leaves
-.aws-sam/packaged.yaml and .aws-sam/template-configuration.json. The work is done by `sam package`
-on what `sam build` made, or by the laptop's packager (SIGNALBOX_PACKAGER=laptop), which needs
-neither a network nor the functions' own Python.
+Uploads to the artifact bucket below packages/<the caller's account>/, encrypted with its key, and
+leaves .aws-sam/packaged.yaml and .aws-sam/template-configuration.json. The work is done by `sam
+package` on what `sam build` made, or by the laptop's packager (SIGNALBOX_PACKAGER=laptop), which
+needs neither a network nor the functions' own Python.
+
+What is deployed names each object by its version: objects that a later build writes under the same
+keys are never what somebody has approved, and a rollback finds what it had.
 """
 
 import argparse
+import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from delivery import commits, settings
@@ -29,8 +34,12 @@ class PackageError(Exception):
     """The package cannot be made; the message says what to do."""
 
 
-def command(bucket: str, prefix: str, region: str, packager: str) -> list[str]:
-    """What does the work; raises PackageError when it, or what it takes, is not there."""
+def command(bucket: str, prefix: str, region: str, packager: str, *, key: str) -> list[str]:
+    """What does the work, with the ARN of a KMS key or its alias.
+
+    Raises PackageError when it, or what it takes, is not there. Without a key `sam package` asks
+    for S3's own encryption, whatever the bucket's is (samcli/lib/package/s3_uploader.py, 1.170).
+    """
     if packager == "laptop":
         program, template = [sys.executable, "-m", "localaws.package"], Path("template.yaml")
     elif packager in ("", "sam"):
@@ -43,6 +52,7 @@ def command(bucket: str, prefix: str, region: str, packager: str) -> list[str]:
         *("--template-file", str(template)),
         *("--s3-bucket", bucket),
         *("--s3-prefix", prefix),
+        *("--kms-key-id", key),
         *("--output-template-file", str(PACKAGED)),
     ]
 
@@ -68,17 +78,54 @@ def package(environment: str, region: str = "") -> None:
         raise PackageError(f"{environment} is not in {where}, only in {', '.join(known)}")
     account = boto3.client("sts", region_name=where).get_caller_identity()["Account"]
     bucket, prefix = found.artifact_bucket_in(where), f"packages/{account}"
-    run = command(bucket, prefix, where, os.environ.get(PACKAGER, ""))
+    packager = os.environ.get(PACKAGER, "")
+    run = command(bucket, prefix, where, packager, key=found.artifact_key_alias_in(where))
     OUTPUT.mkdir(exist_ok=True)
     variables = {**os.environ, "AWS_DEFAULT_REGION": where}
     if subprocess.run(run, env=variables, check=False).returncode != 0:
         raise PackageError(f"nothing was packaged to s3://{bucket}/{prefix}/")
+    _pin(PACKAGED, where)
     CONFIGURATION.write_text(
         settings.template_configuration(found, environment, where, commits.delivered(os.environ)),
         encoding="utf-8",
     )
     print(f"{PACKAGED}: code in s3://{bucket}/{prefix}/")  # noqa: T201
     print(f"{CONFIGURATION}: parameters of {environment} in {where}")  # noqa: T201
+
+
+def _pin(packaged: Path, region: str) -> None:
+    import boto3
+
+    s3 = boto3.client("s3", region_name=region)
+    text = packaged.read_text(encoding="utf-8")
+    versions = pinned(text, lambda b, k: str(s3.head_object(Bucket=b, Key=k)["VersionId"]))
+    if versions == text:
+        raise PackageError(f"{packaged} names no object whose version could be noted")
+    packaged.write_text(versions, encoding="utf-8")
+
+
+# As both packagers write them: one line, or a mapping of Bucket and Key in this order.
+_ONE_LINE = re.compile(r"^( +)(\w+Uri): s3://([^/\s]+)/(\S+)$", re.MULTILINE)
+_MAPPING = re.compile(r"^( +)(\w+Uri):\n +Bucket: (\S+)\n +Key: (\S+)$", re.MULTILINE)
+
+
+def pinned(template: str, version_of: Callable[[str, str], str]) -> str:
+    """A packaged template with the version of each object; `version_of` takes bucket and key.
+
+    >>> print(pinned("  CodeUri: s3://packages/1/a.zip", lambda bucket, key: "v1"))
+      CodeUri:
+        Bucket: "packages"
+        Key: "1/a.zip"
+        Version: "v1"
+    """
+
+    def addressed(found: re.Match[str]) -> str:
+        indent, name, bucket, key = found.groups()
+        parts = {"Bucket": bucket, "Key": key, "Version": version_of(bucket, key)}
+        lines = [f"{indent}  {part}: {json.dumps(value)}" for part, value in parts.items()]
+        return "\n".join([f"{indent}{name}:", *lines])
+
+    return _ONE_LINE.sub(addressed, _MAPPING.sub(addressed, template))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

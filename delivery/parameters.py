@@ -177,6 +177,8 @@ def _accounts(settings: Settings) -> Iterator[Deployment]:
                     **_account_parameters(settings, "environment"),
                     "EnvironmentName": environment.name,
                     "Repository": settings.repository.name,
+                    "RepositoryOwnerId": settings.repository.owner_id,
+                    "RepositoryId": settings.repository.id,
                     "OidcProvider": "create" if first else "exists",
                 },
             )

@@ -105,8 +105,11 @@ def _completed(settings: Settings) -> Settings:
     return dataclasses.replace(settings, environments=environments)
 
 
+_NUMBER = 'the number that GitHub gave it, in quotes, or "" (docs/delivery.md, GitHub Actions)'
+
+
 def _repository(table: Table) -> Repository:
-    table.only(["name", "branch", "connection"])
+    table.only(["name", "owner_id", "id", "branch", "connection"])
     found = Repository(
         table.text("name", r"|[\w.-]+/[\w.-]+", '"owner/name", or "" for none', default=""),
         table.text("branch", r"[^\s*?\[\]]+", "the name of a branch", default="main"),
@@ -116,9 +119,13 @@ def _repository(table: Table) -> Repository:
             'the ARN of a CodeConnections connection, or ""',
             default="",
         ),
+        *(table.text(key, r"\d*", _NUMBER, default="") for key in ("owner_id", "id")),
     )
     if found.connection and not found.name:
         raise table.fault("name", 'missing; a connection needs the repository, "owner/name"')
+    if bool(found.owner_id) != bool(found.id) or (found.id and not found.name):
+        missing = "name" if not found.name else "id" if found.owner_id else "owner_id"
+        raise table.fault(missing, "missing; name, owner_id and id go together")
     return found
 
 

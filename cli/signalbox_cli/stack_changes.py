@@ -1,6 +1,5 @@
 """A CloudFormation stack brought to what its template says: by change sets, which show it first."""
 
-import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from localaws.deployer import template
 from signalbox_cli.errors import CommandError
 from signalbox_cli.target import Target
+from signalbox_cli.template_bodies import body_of
 
-_BODY_LIMIT = 51_200  # bytes of a TemplateBody ("Understand CloudFormation quotas", read 2026-11)
 _EMPTY = ("didn't contain changes", "No updates are to be performed")
 _NOT_MADE = "REVIEW_IN_PROGRESS"
 _TO_CLEAR_AWAY = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
@@ -114,20 +112,6 @@ def prepare(target: Target, wanted: Wanted) -> ChangeSet:
             f"stack {wanted.name}: no change set could be made: {found.get('StatusReason', '')}"
         )
     return ChangeSet(wanted.name, arn, is_new, tuple(_changes(target, wanted.name, arn)))
-
-
-def body_of(path: Path) -> str:
-    """A template as a request may carry it: as written, or as JSON without comments if too long."""
-    text = path.read_text(encoding="utf-8")
-    if len(text.encode()) > _BODY_LIMIT:
-        text = json.dumps(template.parse(text, str(path)), separators=(",", ":"))
-    size = len(text.encode())
-    if size > _BODY_LIMIT:
-        raise CommandError(
-            f"{path} has {size} bytes even without comments, at most {_BODY_LIMIT} may be sent: "
-            "split the template"
-        )
-    return text
 
 
 def _settled(target: Target, stack: str, arn: str) -> dict[str, Any]:

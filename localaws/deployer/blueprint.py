@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from localaws.deployer import graph, packaging, schema, template, transform
-from localaws.deployer.errors import Problem, TemplateInvalid, invalid
-from localaws.deployer.intrinsics import Scope, escaped, holds, is_pending, resolve, truth
+from localaws.deployer import graph, packaging, rules, schema, template, transform
+from localaws.deployer.errors import Problem, TemplateInvalid
+from localaws.deployer.intrinsics import Scope, escaped, holds, is_pending, resolve
 from localaws.deployer.packaging import Artifact
 from localaws.deployer.resources.base import ResourceType
 from localaws.deployer.resources.catalogue import CATALOGUE
@@ -93,7 +93,7 @@ def draw_source(
         source, values, region=surroundings.region, cache=cache, apart=apart
     )
     scope = template.scope(expanded, values, surroundings)
-    _check_rules(source.get("Rules", {}), scope)
+    rules.check(source.get("Rules", {}), scope)
     return _checked(expanded, scope, surroundings)
 
 
@@ -167,17 +167,6 @@ def _property_problems(blueprint: Blueprint) -> Iterator[Problem]:
         shape = CATALOGUE[type_name].properties
         for place, message in schema.problems(shape, resolved, pointer):
             yield Problem(place, message, logical_id, type_name)
-
-
-def _check_rules(rules: Mapping[str, Any], scope: Scope) -> None:
-    """The Rules section: assertions about parameters."""
-    for name, rule in rules.items():
-        pointer = f"/Rules/{escaped(name)}"
-        if "RuleCondition" in rule and not truth(rule["RuleCondition"], scope, pointer):
-            continue
-        for assertion in rule["Assertions"]:
-            if not truth(assertion["Assert"], scope, pointer):
-                raise invalid(pointer, assertion.get("AssertDescription", f"rule {name} fails"))
 
 
 def pending_names(properties: Mapping[str, Any]) -> frozenset[str]:

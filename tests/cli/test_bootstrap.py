@@ -15,9 +15,10 @@ from localaws import clients
 from localaws.accounts import BY_ENVIRONMENT
 from localaws.context import REGION
 from localaws.server import Config, LaptopServer
+from signalbox_cli import template_bodies
 from signalbox_cli.errors import CommandError
-from signalbox_cli.stack_changes import body_of
 from signalbox_cli.target import UP_FILE
+from signalbox_cli.template_bodies import body_of
 from tests.cli.conftest import ROOT, Answer
 
 Run = Callable[..., Answer]
@@ -328,8 +329,6 @@ def test_a_long_template_travels_without_its_comments(tmp_path: Path) -> None:
     path.write_text(body + "# a comment\n" * 6000)
 
     assert json.loads(body_of(path)) == {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-    for template in ("account.yaml", "pipeline.yaml"):
-        assert len(body_of(ROOT / "delivery" / template).encode()) <= 51_200
 
 
 def test_a_template_that_is_too_long_without_comments_is_refused(tmp_path: Path) -> None:
@@ -338,6 +337,19 @@ def test_a_template_that_is_too_long_without_comments_is_refused(tmp_path: Path)
 
     with pytest.raises(CommandError, match="bytes even without comments, at most 51200"):
         body_of(path)
+
+
+def test_what_is_sent_can_be_written_for_the_aws_cli(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As docs/delivery.md has it, for who sets an account up without bootstrap."""
+    short, none = tmp_path / "short.yaml", tmp_path / "none.yaml"
+    short.write_text("Resources: {A: {Type: AWS::SNS::Topic}} # a topic\n")
+
+    assert template_bodies.main([str(short)]) == 0
+    assert capsys.readouterr().out == short.read_text()
+    assert template_bodies.main([str(none)]) == 1
+    assert "none.yaml" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -140,7 +140,12 @@ GITHUB = "token.actions.githubusercontent.com"
 OUR_REPOSITORY = "repo:example-org/signalbox:environment:dev"
 
 
-def github_role(patient: Patient, *, provider: str, subject: str, audience: str) -> Patient:
+NUMBERED = "repo:example-org@583231/signalbox@1296269:environment:dev"
+
+
+def github_role(
+    patient: Patient, *, provider: str, subject: str, audience: str, wanted: str = OUR_REPOSITORY
+) -> Patient:
     """A stack with one role for GitHub; the trust that is there, and the one that was wanted."""
     iam, name = patient.client("iam"), f"github-{uuid.uuid4().hex[:6]}"
 
@@ -162,8 +167,8 @@ def github_role(patient: Patient, *, provider: str, subject: str, audience: str)
 
     document = json.dumps(trust(subject, audience))
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
-    wanted = {"AssumeRolePolicyDocument": trust(OUR_REPOSITORY, "sts.amazonaws.com")}
-    role = Resource("GithubRole", "AWS::IAM::Role", name, wanted)
+    properties = {"AssumeRolePolicyDocument": trust(wanted, "sts.amazonaws.com")}
+    role = Resource("GithubRole", "AWS::IAM::Role", name, properties)
     return changed(patient, resources={"GithubRole": role})
 
 
@@ -191,6 +196,29 @@ def test_trust_in_github_is_bound_to_one_repository(
     found = faults(
         look(github_role(patient, provider=provider, subject=subject, audience=audience))
     )
+
+    assert list(found) == (["federation"] if said else [])
+    assert not said or said in found["federation"][0]
+
+
+@pytest.mark.parametrize(
+    ("subject", "wanted", "said"),
+    [
+        (NUMBERED, NUMBERED, ""),
+        (OUR_REPOSITORY, NUMBERED, f"sub is {OUR_REPOSITORY}, in the template {NUMBERED}"),
+        (NUMBERED, OUR_REPOSITORY, f"sub is {NUMBERED}, in the template {OUR_REPOSITORY}"),
+        (NUMBERED.replace("583231", "*"), NUMBERED, "its trust lets any repository in"),
+        (NUMBERED.replace("29626", "?????"), NUMBERED, "its trust lets any repository in"),
+    ],
+)
+def test_a_repository_is_named_by_its_numbers_too(
+    patient: Patient, provider: str, subject: str, wanted: str, said: str
+) -> None:
+    """GitHub's subject has them for repositories made, renamed or moved since 2026-07-15."""
+    role = github_role(
+        patient, provider=provider, subject=subject, audience="sts.amazonaws.com", wanted=wanted
+    )
+    found = faults(look(role))
 
     assert list(found) == (["federation"] if said else [])
     assert not said or said in found["federation"][0]

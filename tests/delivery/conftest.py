@@ -10,6 +10,7 @@ from delivery import settings
 from delivery.model import Deployment, Settings
 from localaws.clients import developer_client
 from localaws.server import Config, LaptopServer
+from signalbox_cli.template_bodies import body_of
 from tests.contracts import repository
 
 Deploy = Callable[[Deployment], dict[str, str]]
@@ -39,7 +40,7 @@ def deploy(deployment: Deployment, outputs: dict[str, dict[str, str]]) -> dict[s
     client = developer_client("cloudformation", account=deployment.place.account)
     client.create_stack(
         StackName=deployment.stack_name,
-        TemplateBody=(repository.ROOT / deployment.template).read_text(encoding="utf-8"),
+        TemplateBody=body_of(repository.ROOT / deployment.template),
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
         Capabilities=list(deployment.capabilities),
         Tags=[{"Key": "app", "Value": "signalbox"}],

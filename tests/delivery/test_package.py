@@ -6,10 +6,37 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from delivery import bundle, package, settings
 from delivery.package import PackageError
+from localaws.deployer import template as templates
 from tests.contracts.repository import ROOT
+
+KEY = "arn:aws:kms:us-east-1:567890123456:alias/signalbox-delivery"
+# As sam package 1.170.0 wrote it on 2026-11-21, but for digests and other properties.
+BY_SAM = """\
+Globals:
+  Function:
+    CodeUri: functions/
+Resources:
+  Layer:
+    Type: AWS::Serverless::LayerVersion
+    Properties:
+      ContentUri: s3://artifacts/packages/1/05168a5b
+      RetentionPolicy: Retain
+  Greeter:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: s3://artifacts/packages/1/fe394411
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      DefinitionUri:
+        Bucket: artifacts
+        Key: packages/1/e86ea5d6
+      Name: machine
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +46,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_laptop_s_packager_takes_the_template_as_it_is() -> None:
-    command = package.command("bucket", "packages/1", "us-east-1", "laptop")
+    command = package.command("bucket", "packages/1", "us-east-1", "laptop", key=KEY)
 
     assert command[1:] == [
         *("-m", "localaws.package", "--template-file", "template.yaml"),
-        *("--s3-bucket", "bucket", "--s3-prefix", "packages/1"),
+        *("--s3-bucket", "bucket", "--s3-prefix", "packages/1", "--kms-key-id", KEY),
         *("--output-template-file", ".aws-sam/packaged.yaml"),
     ]
 
@@ -33,7 +60,7 @@ def test_sam_takes_what_was_built() -> None:
         file.parent.mkdir(parents=True)
         file.touch()
 
-    command = package.command("bucket", "packages/1", "eu-west-1", "")
+    command = package.command("bucket", "packages/1", "eu-west-1", "", key=KEY)
 
     assert command[:5] == [
         ".tools/sam/bin/sam",
@@ -43,6 +70,33 @@ def test_sam_takes_what_was_built() -> None:
         "eu-west-1",
     ]
     assert command[5:7] == ["--template-file", ".aws-sam/build/template.yaml"]
+    assert command[command.index("--kms-key-id") + 1] == KEY
+
+
+def test_what_is_deployed_names_each_object_by_its_version() -> None:
+    versions = {"packages/1/05168a5b": "null-not", "packages/1/fe394411": "3/L4kqtJl+p"}
+    versions["packages/1/e86ea5d6"] = "0012"
+
+    text = package.pinned(BY_SAM, lambda bucket, key: versions[key] if bucket else "")
+
+    template = yaml.safe_load(text)
+    properties = {n: r["Properties"] for n, r in template["Resources"].items()}
+    code = {"Bucket": "artifacts", "Key": "packages/1/fe394411", "Version": "3/L4kqtJl+p"}
+    layer = {"Bucket": "artifacts", "Key": "packages/1/05168a5b", "Version": "null-not"}
+    machine = {"Bucket": "artifacts", "Key": "packages/1/e86ea5d6", "Version": "0012"}
+    assert properties["Greeter"] == {"CodeUri": code}
+    assert properties["Layer"] == {"ContentUri": layer, "RetentionPolicy": "Retain"}
+    assert properties["Machine"] == {"DefinitionUri": machine, "Name": "machine"}
+    assert template["Globals"] == {"Function": {"CodeUri": "functions/"}}
+
+
+def test_the_key_of_packages_is_named_as_the_account_set_up_names_it() -> None:
+    found = settings.load()
+    document = templates.read(ROOT / "delivery" / "account.yaml")
+    alias = document["Resources"]["StoreKeyAlias"]["Properties"]["AliasName"]
+
+    assert alias["Fn::If"][2] == {"Fn::Sub": "alias/${AppName}-delivery"}
+    assert found.artifact_key_alias_in("us-east-1") == KEY
 
 
 def test_sam_knows_every_option_that_it_is_given() -> None:
@@ -52,7 +106,7 @@ def test_sam_knows_every_option_that_it_is_given() -> None:
     for file in (package.BUILT, package.SAM):
         file.parent.mkdir(parents=True)
         file.touch()
-    given = package.command("bucket", "packages/1", "eu-west-1", "sam")
+    given = package.command("bucket", "packages/1", "eu-west-1", "sam", key=KEY)
 
     told = subprocess.run(
         [sam, "package", "--help"],
@@ -75,7 +129,7 @@ def test_sam_knows_every_option_that_it_is_given() -> None:
 )
 def test_what_cannot_package_says_what_to_do(packager: str, said: str) -> None:
     with pytest.raises(PackageError, match=said):
-        package.command("bucket", "packages/1", "us-east-1", packager)
+        package.command("bucket", "packages/1", "us-east-1", packager, key=KEY)
 
 
 def test_an_environment_is_packaged_for_its_own_regions_only(

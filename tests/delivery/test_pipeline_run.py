@@ -154,6 +154,31 @@ def test_every_role_of_the_control_plane_is_bounded(run: Run) -> None:
         assert boundary["PermissionsBoundaryArn"] == prod.boundary_arn()
 
 
+def test_packages_are_encrypted_with_their_key_and_deployed_by_version(run: Run) -> None:
+    """So what a later build writes under the same key is not what prod was approved with."""
+    place, prod = run.found.operations, run.found.environments["prod"]
+    deployed = developer_client("cloudformation", account=prod.account).get_template(
+        StackName=prod.stack_name, TemplateStage="Processed"
+    )["TemplateBody"]["Resources"]
+    (key,) = (
+        alias["TargetKeyId"]
+        for alias in developer_client("kms", account=place.account).list_aliases()["Aliases"]
+        if alias["AliasName"] == "alias/signalbox-delivery"
+    )
+    codes = [
+        r["Properties"]["Code"] for r in deployed.values() if r["Type"] == "AWS::Lambda::Function"
+    ]
+
+    assert len(codes) >= 13
+    s3 = developer_client("s3", account=place.account)
+    for code in codes:
+        head = s3.head_object(
+            Bucket=code["S3Bucket"], Key=code["S3Key"], VersionId=code["S3ObjectVersion"]
+        )
+        assert head["ServerSideEncryption"] == "aws:kms"
+        assert head["SSEKMSKeyId"].endswith((key, "alias/signalbox-delivery"))
+
+
 def session(run: Run, environment: str, kind: str) -> Any:
     """A maker of clients of a role that another account's role assumes."""
     by = {"delivery": "pipeline", "preview": "build"}[kind]

@@ -120,6 +120,16 @@ def test_one_stack_of_an_account_makes_the_oidc_provider(folder: Path) -> None:
     assert provider == {"dev": "create", "staging": "exists", "prod": "create"}
 
 
+def test_the_numbers_of_the_repository_reach_every_environment(folder: Path) -> None:
+    change(folder / "shared.toml", 'owner_id = ""\nid = ""', 'owner_id = "583231"\nid = "1296269"')
+    found = {d.name: d.parameters for d in settings.deployments(settings.load(folder))}
+
+    for name in ("dev", "staging", "prod"):
+        assert found[name]["Repository"] == "example-org/signalbox"
+        assert found[name]["RepositoryOwnerId"] == "583231"
+        assert found[name]["RepositoryId"] == "1296269"
+
+
 def test_the_laptop_has_its_own_accounts_whatever_the_files_say(folder: Path) -> None:
     change(folder / "prod.toml", "345678901234", "999999999999")
     moved = settings.relocated(
@@ -148,6 +158,14 @@ def test_the_laptop_has_its_own_accounts_whatever_the_files_say(folder: Path) ->
         ("shared.toml", '"signalbox"', '"Signal Box"', "app: 'Signal Box' cannot be used"),
         ("shared.toml", 'connection = ""', 'connection = "x"', "repository.connection: 'x'"),
         ("shared.toml", "[data]", "[data", "this is no TOML"),
+        (
+            "shared.toml",
+            '\nid = ""',
+            "\nid = 12",
+            "repository.id: 12 cannot be used; write the num",
+        ),
+        ("shared.toml", '\nid = ""', '\nid = "12"', "owner_id: missing; name, owner_id and id go"),
+        ("shared.toml", 'owner_id = ""', 'owner_id = "12"', "repository.id: missing; name, owner"),
     ],
 )
 def test_a_mistake_is_named_with_file_key_and_remedy(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from localaws.deployer import template as templates
+from signalbox_cli.template_bodies import body_of
 from tests.contracts import repository
 from tests.contracts.repository import Statement
 
@@ -26,6 +27,20 @@ LONGEST = {
     "${AppName}": "fifteen-letters",
     "${EnvironmentName}": "staging",
 }
+# GitHub documentation, "OpenID Connect reference", "Immutable subject claims" (read 2026-11-21).
+SUBJECTS = [
+    {
+        "Fn::Sub": [
+            "repo:${Owner}@${RepositoryOwnerId}/${Name}@${RepositoryId}"
+            ":environment:${EnvironmentName}",
+            {
+                part: {"Fn::Select": [place, {"Fn::Split": ["/", {"Ref": "Repository"}]}]}
+                for place, part in enumerate(("Owner", "Name"))
+            },
+        ]
+    },
+    {"Fn::Sub": "repo:${Repository}:environment:${EnvironmentName}"},
+]
 LENIENT = tuple(
     f"{service}.amazonaws.com" for service in ("codepipeline", "cloudformation", "servicecatalog")
 )
@@ -73,7 +88,30 @@ def test_cfn_lint_has_nothing_to_say() -> None:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
 def test_a_template_can_be_deployed_before_there_is_a_bucket(path: Path) -> None:
-    assert path.stat().st_size <= BODY_LIMIT
+    """By what bootstrap sends, which is what docs/delivery.md has a person send."""
+    assert len(body_of(path).encode()) <= BODY_LIMIT
+    assert templates.parse(body_of(path)) == DOCUMENTS[path.name]
+
+
+def functions_in(value: Any) -> set[str]:
+    """Keys of every mapping below: in a rule's expressions they are functions."""
+    if isinstance(value, dict):
+        return set(value).union(*map(functions_in, value.values()))
+    return set().union(*map(functions_in, value)) if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize("path", [*TEMPLATES, repository.TEMPLATE], ids=lambda p: p.name)
+def test_rules_hold_functions_of_rules_only(path: Path) -> None:
+    """CloudFormation User Guide, "Rule functions": others are refused, also by ValidateTemplate."""
+    used = set()
+    for rule in templates.read(path).get("Rules", {}).values():
+        used |= functions_in(rule.get("RuleCondition", {}))
+        used |= functions_in([assertion["Assert"] for assertion in rule["Assertions"]])
+
+    assert used <= {
+        *("Ref", "Fn::And", "Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn"),
+        *("Fn::Equals", "Fn::Not", "Fn::Or", "Fn::RefAll", "Fn::ValueOf", "Fn::ValueOfAll"),
+    }
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
@@ -130,9 +168,7 @@ def test_who_assumes_a_role_is_said_exactly(statement: Statement) -> None:
         assert set(condition) == {"StringEquals"}
         assert condition["StringEquals"] == {
             "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-            "token.actions.githubusercontent.com:sub": {
-                "Fn::Sub": "repo:${Repository}:environment:${EnvironmentName}"
-            },
+            "token.actions.githubusercontent.com:sub": {"Fn::If": ["HasIds", *SUBJECTS]},
         }
     else:
         assert set(condition) == {"ArnEquals"}

@@ -13,7 +13,7 @@ import pytest
 from delivery import settings
 from localaws.iam_record import denials
 from tests.delivery.workflow_runner import Event, Run
-from tests.delivery.workflow_stand_ins import REPOSITORY, token
+from tests.delivery.workflow_stand_ins import prefix, token
 from tests.delivery.workflow_world import World, world
 from tests.scenarios import iam_evidence
 
@@ -53,8 +53,9 @@ def test_a_pull_request_is_checked_and_no_role_takes_its_token(here: World) -> N
 
     assert [run.workflow for run in runs] == ["pull-request.yml"]
     assert runs[0].is_success, runs[0].log
-    subjects = [f"repo:{REPOSITORY}:{what}" for what in ("pull_request", "ref:refs/heads/main")]
-    subjects += [f"repo:somebody/else:environment:{name}" for name in ("dev", "staging", "prod")]
+    subjects = [f"{prefix()}:{what}" for what in ("pull_request", "ref:refs/heads/main")]
+    for other in ("repo:somebody/else", prefix(immutable=False)):
+        subjects += [f"{other}:environment:{name}" for name in ("dev", "staging", "prod")]
     for environment in ("dev", "staging", "prod"):
         sts = here.accounts.client("sts", environment)
         for role in here.accounts.client("iam", environment).list_roles()["Roles"]:
@@ -67,7 +68,7 @@ def test_a_pull_request_is_checked_and_no_role_takes_its_token(here: World) -> N
 
 def test_a_role_of_one_environment_takes_no_job_of_another(here: World) -> None:
     sts = here.accounts.client("sts", "prod")
-    arn, sub = settings.load().role_arn("prod", "github"), f"repo:{REPOSITORY}:environment:"
+    arn, sub = settings.load().role_arn("prod", "github"), f"{prefix()}:environment:"
 
     with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
         sts.assume_role_with_web_identity(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "example-org/signalbox"
+OWNER_ID, REPOSITORY_ID = "583231", "1296269"
 ISSUER = "https://token.actions.githubusercontent.com"
 _LONG_AGO = 1_000_000_000
 
@@ -123,13 +124,23 @@ def configure_aws_credentials(runner: "Runner", job: "Job", given: Mapping[str, 
 
 
 def subject(job: "Job") -> str:
-    """The `sub` of the job's token."""
+    """The `sub` of the job's token, of a repository made since 2026-07-15."""
     event = job.run.event
     if job.environment:
-        return f"repo:{REPOSITORY}:environment:{job.environment}"
+        return f"{prefix()}:environment:{job.environment}"
     if event.name == "pull_request":
-        return f"repo:{REPOSITORY}:pull_request"
-    return f"repo:{REPOSITORY}:ref:{event.ref}"
+        return f"{prefix()}:pull_request"
+    return f"{prefix()}:ref:{event.ref}"
+
+
+def prefix(*, immutable: bool = True) -> str:
+    """How `sub` names the repository: with GitHub's numbers, or as older repositories do.
+
+    GitHub documentation, "OpenID Connect reference", "Immutable subject claims" (read 2026-11-21).
+    """
+    owner, name = REPOSITORY.split("/")
+    numbered = f"repo:{owner}@{OWNER_ID}/{name}@{REPOSITORY_ID}"
+    return numbered if immutable else f"repo:{REPOSITORY}"
 
 
 def token(sub: str) -> str:

@@ -11,19 +11,19 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 
 from delivery import settings
-from delivery.model import Deployment
+from delivery.model import Deployment, Settings
 from localaws.iam_record import CAPACITY, Record, from_json
 from signalbox_cli import laptop
 from tests.contracts.repository import committed_files
 from tests.delivery.workflow_runner import ROOT, Event, Run, Runner
-from tests.delivery.workflow_stand_ins import REPOSITORY, token
+from tests.delivery.workflow_stand_ins import OWNER_ID, REPOSITORY_ID, prefix, token
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,18 @@ def set_up_accounts() -> Iterator[Accounts]:
     try:
         with laptop.serving(options, lambda _line: None) as up:
             accounts = Accounts(up)
-            for one in settings.deployments(settings.load()):
+            for one in settings.deployments(with_numbers(settings.load())):
                 if one.name != "pipeline":
                     _create(accounts, one)
             yield accounts
     finally:
         os.chdir(before)
+
+
+def with_numbers(found: Settings) -> Settings:
+    """The settings of a repository whose tokens hold GitHub's numbers."""
+    numbered = replace(found.repository, owner_id=OWNER_ID, id=REPOSITORY_ID)
+    return replace(found, repository=numbered)
 
 
 def _create(accounts: Accounts, one: Deployment) -> None:
@@ -159,7 +165,7 @@ class World:
         keys = sts.assume_role_with_web_identity(
             RoleArn=settings.load().role_arn(environment, "github"),
             RoleSessionName="job",
-            WebIdentityToken=token(f"repo:{REPOSITORY}:environment:{environment}"),
+            WebIdentityToken=token(f"{prefix()}:environment:{environment}"),
         )["Credentials"]
         return subprocess.run(
             [sys.executable, "-m", "delivery.as_role", f"{environment}/{kind}", "--", *command],

@@ -4,10 +4,15 @@ Expected answers: CloudFormation API Reference, CreateChangeSet and ResourceChan
 what `aws cloudformation deploy` prints is the CLI's own.
 """
 
+import base64
+import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,6 +264,35 @@ def test_a_packaged_serverless_template_is_deployed_from_a_bucket(
     assert found["Handler"] == "greet.handler"
     processed = client("cloudformation").get_template(StackName=name, TemplateStage="Processed")
     assert processed["TemplateBody"]["Resources"]["Greeter"]["Type"] == "AWS::Lambda::Function"
+
+
+def test_code_is_taken_in_the_version_that_is_named(laptop: LaptopServer, name: str) -> None:
+    bucket = f"{name}-versions"
+    s3 = client("s3")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    older, newer = (
+        s3.put_object(Bucket=bucket, Key="a.zip", Body=zipped(text))["VersionId"]
+        for text in ("older", "newer")
+    )
+    for version, text in ((older, "older"), (newer, "newer")):
+        uri = json.dumps({"Bucket": bucket, "Key": "a.zip", "Version": version})
+        kind = "CREATE" if text == "older" else "UPDATE"
+        template = SERVERLESS.replace("functions/", uri)
+        proposal = propose(name, template, ChangeSetType=kind)
+        client("cloudformation").execute_change_set(ChangeSetName=proposal["ChangeSetId"])
+
+        assert world.status(name) == f"{kind}_COMPLETE", world.told(name)
+        found = client("lambda").get_function_configuration(FunctionName=f"{name}-greeter")
+        digest = base64.b64encode(hashlib.sha256(zipped(text)).digest()).decode()
+        assert found["CodeSha256"] == digest
+
+
+def zipped(text: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("greet.py"), f"handler = {text!r}")
+    return content.getvalue()
 
 
 def test_a_template_that_was_not_packaged_is_refused(name: str) -> None:

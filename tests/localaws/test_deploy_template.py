@@ -175,6 +175,51 @@ def test_a_rule_of_the_template_refuses_parameters(tmp_path: Path) -> None:
     assert "Git needs Url." in problems_of(tmp_path, text, Kind="Git")[0]
 
 
+LIST_RULE = """
+    Parameters: {{Accounts: {{Type: CommaDelimitedList, Default: ""}}}}
+    Rules:
+      Some:
+        Assertions: [{{Assert: {assertion}, AssertDescription: none}}]
+    Resources: {{T: {{Type: AWS::SNS::Topic}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("assertion", "holding", "failing"),
+    [
+        ('!Not [!Contains [!Ref Accounts, ""]]', "1,2", ""),
+        ('!Not [!EachMemberEquals [!Ref Accounts, ""]]', "1,2", ""),
+        ('!EachMemberIn [!Ref Accounts, ["1", "2"]]', "2,1", "1,3"),
+        ('!Or [!Contains [!Ref Accounts, "1"], !Contains [!Ref Accounts, "2"]]', "2", "3"),
+        ('!And [!Contains [!Ref Accounts, "1"], !Contains [!Ref Accounts, "2"]]', "1,2", "1"),
+    ],
+)
+def test_rules_have_functions_for_lists(
+    tmp_path: Path, assertion: str, holding: str, failing: str
+) -> None:
+    """What each means: CloudFormation User Guide, "Rule functions"; an empty list is one ""."""
+    text = LIST_RULE.format(assertion=assertion)
+
+    drawn(tmp_path, text, Accounts=holding)
+    assert "none" in problems_of(tmp_path, text, Accounts=failing)[0]
+
+
+@pytest.mark.parametrize(
+    ("assertion", "said"),
+    [
+        ('!Not [!Equals [!Join ["", !Ref Accounts], ""]]', "Fn::Join is not allowed in Rules"),
+        ('!Equals [!Select [0, !Ref Accounts], "1"]', "Fn::Select is not allowed in Rules"),
+        ("!Condition Any", "Condition is not allowed in Rules"),
+        ('!Contains [!RefAll "AWS::EC2::VPC::Id", "1"]', "Fn::RefAll is not supported by the"),
+    ],
+)
+def test_no_other_function_stands_in_a_rule(tmp_path: Path, assertion: str, said: str) -> None:
+    """They are refused whatever the parameters are, as a template is validated before them."""
+    text = LIST_RULE.format(assertion=assertion)
+
+    assert said in problems_of(tmp_path, text, Accounts="1")[0]
+
+
 def test_a_circle_is_named(tmp_path: Path) -> None:
     found = problems_of(
         tmp_path,

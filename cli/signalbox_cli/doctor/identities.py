@@ -185,11 +185,7 @@ def _provider(patient: Patient, role: Resource, arn: str) -> Iterator[Finding]:
 
 
 def _open_door(statement: Mapping[str, Any]) -> Iterator[str]:
-    keys = {
-        key.lower(): value
-        for block in statement.get("Condition", {}).values()
-        for key, value in block.items()
-    }
+    keys = _condition_keys(statement)
     audience = _values(keys, ":aud")
     subject = _values(keys, ":sub")
     if audience != [_AUDIENCE]:
@@ -198,15 +194,26 @@ def _open_door(statement: Mapping[str, Any]) -> Iterator[str]:
         yield "its trust lets any repository in: sub is " + (", ".join(subject) or "not asked for")
 
 
+def _condition_keys(statement: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key.lower(): value
+        for block in statement.get("Condition", {}).values()
+        for key, value in block.items()
+    }
+
+
 def _values(keys: Mapping[str, Any], suffix: str) -> list[str]:
     found = [value for key, value in keys.items() if key.endswith(suffix)]
     return [str(one) for value in found for one in (value if isinstance(value, list) else [value])]
 
 
 def _is_open(subject: str) -> bool:
-    """Whether a pattern for `repo:owner/name:...` leaves owner or name open."""
+    """Whether a pattern for `repo:owner/name:...` leaves owner or name open.
+
+    The same holds of `repo:owner@12/name@34:...`, which names them by GitHub's numbers as well.
+    """
     repository = subject.removeprefix("repo:").partition(":")[0]
-    return "*" in repository or "/" not in repository
+    return any(one in repository for one in "*?") or "/" not in repository
 
 
 def _other_federation(role: Resource, statement: Mapping[str, Any]) -> Iterator[str]:
@@ -215,4 +222,12 @@ def _other_federation(role: Resource, statement: Mapping[str, Any]) -> Iterator[
         return
     federated = {"Statement": [one for one in _statements(wanted) if _federation(one)]}
     if list(policies.beyond(federated, {"Statement": [statement]})):
-        yield "its trust in the identity provider is not as the template has it"
+        yield (
+            "its trust in the identity provider is not as the template has it: sub is "
+            f"{_subjects([statement])}, in the template {_subjects(federated['Statement'])}"
+        )
+
+
+def _subjects(statements: list[Mapping[str, Any]]) -> str:
+    found = [one for s in statements for one in _values(_condition_keys(s), ":sub")]
+    return ", ".join(found) or "not asked for"

@@ -75,7 +75,7 @@ def _create_function(site: Site, logical_id: str, properties: Properties) -> Mad
     name = properties.get("FunctionName") or generated_name(site, logical_id)
     made = site.client("lambda").create_function(
         FunctionName=name,
-        Code=_code(properties["Code"]),
+        Code=_code(site, properties["Code"]),
         Tags=tag_map(site, properties),
         **_configuration(properties, *_CONFIGURATION),
         **picked(properties, "Architectures", "PackageType"),
@@ -93,8 +93,17 @@ def _configuration(properties: Properties, *names: str) -> dict[str, Any]:
     return found
 
 
-def _code(code: Properties) -> dict[str, Any]:
-    """Inline code becomes a zip with index.py, as CloudFormation does for Python runtimes."""
+def _code(site: Site, code: Properties) -> dict[str, Any]:
+    """Inline code becomes a zip with index.py, as CloudFormation does for Python runtimes.
+
+    An object's version is read here, as the caller: moto's Lambda takes the latest one only.
+    """
+    if "S3ObjectVersion" in code:
+        # parity: Lambda reads the object itself, with the same rights.
+        found = site.client("s3").get_object(
+            Bucket=code["S3Bucket"], Key=code["S3Key"], VersionId=code["S3ObjectVersion"]
+        )
+        return {"ZipFile": found["Body"].read()}
     if "ZipFile" not in code:
         return dict(code)
     buffer = io.BytesIO()
@@ -113,7 +122,7 @@ def _set_concurrency(site: Site, name: str, properties: Properties) -> None:
 def _update_function(site: Site, existing: Existing, new: Properties) -> Made:
     client, name = site.client("lambda"), existing.physical_id
     if changed(existing, new, "Code", "Architectures"):
-        code = _code(new["Code"])
+        code = _code(site, new["Code"])
         client.update_function_code(FunctionName=name, **code, **picked(new, "Architectures"))
     settings = [item for item in _CONFIGURATION if changed(existing, new, item)]
     if settings:
@@ -144,7 +153,7 @@ def _create_layer(site: Site, logical_id: str, properties: Properties) -> Made:
     names = ("Description", "CompatibleRuntimes", "CompatibleArchitectures", "LicenseInfo")
     arn = site.client("lambda").publish_layer_version(
         LayerName=properties.get("LayerName") or logical_id,
-        Content=dict(properties["Content"]),
+        Content=_code(site, properties["Content"]),
         **picked(properties, *names),
     )["LayerVersionArn"]
     return Made(arn, {"LayerVersionArn": arn})
