@@ -19,7 +19,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-
 ARCHITECTURE ?= arm64
 
 .PHONY: help demo demo-promotion demo-delivery test lint check up bench build docs lock clean tools-asl tools-sam
-.PHONY: package bundle preview deploy acceptance-train acceptance-infer promote-tag promotable
+.PHONY: package bundle review preview deploy acceptance-train acceptance-infer promote-tag promotable
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @ 2>/dev/null \
@@ -101,6 +101,9 @@ deploy: .venv/.laptop ## ENV=x: apply the package, and wait; a failing update le
 bundle: .venv/.laptop ## packages and previews of all environments that the delivery pipeline deploys to
 	@[ "$(SIGNALBOX_PACKAGER)" = laptop ] || $(MAKE) build
 	@$(RUN) $(PY) -m delivery.bundle
+
+review: .venv/.laptop ## what the change sets would do that the delivery pipeline prepared in prod; refuses a loss of data
+	@$(RUN) $(PY) -m delivery.bundle review
 
 acceptance-train: .venv/.laptop ## ENV=x: train WORKLOAD there as anybody would, approve the version
 	$(HAS_ENV)

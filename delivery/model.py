@@ -50,6 +50,8 @@ class Environment:
     quotas: Mapping[str, Mapping[str, float]]
     """By service, then by the quota's name: how much is needed at least."""
     schedules: Mapping[str, str]
+    may_lose: tuple[str, ...] = ()
+    """Logical ids of template.yaml whose data a deployment may lose."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Every parameter of template.yaml in the home region; Settings.parameters knows the others."""
 

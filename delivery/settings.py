@@ -134,11 +134,11 @@ def _place(table: Table) -> Place:
     return Place(table.text("account", *_ACCOUNT), table.text("region", *_REGION))
 
 
-_KEYS = ("account", "regions", "promotes_to", "promotion", "parameters", "quotas", "schedules")
+_KEYS = ("account", "regions", "promotes_to", "may_lose", "promotion", "parameters", "quotas")
 
 
 def _environment(app: str, table: Table) -> Environment:
-    table.only(_KEYS)
+    table.only([*_KEYS, "schedules"])
     promotion = table.table("promotion").only(["approval", "kind"])
     quotas = table.table("quotas")
     regions = table.texts("regions", *_REGION)
@@ -155,7 +155,14 @@ def _environment(app: str, table: Table) -> Environment:
         own_parameters=_own_parameters(table.table("parameters")),
         quotas={service: quotas.table(service).numbers() for service in quotas.content},
         schedules=_schedules(table.table("schedules")),
+        may_lose=_may_lose(table),
     )
+
+
+def _may_lose(table: Table) -> tuple[str, ...]:
+    if not table.content.get("may_lose"):
+        return ()
+    return table.texts("may_lose", "[A-Za-z0-9]+", "logical ids of template.yaml")
 
 
 def _own_parameters(table: Table) -> dict[str, str]:

@@ -87,10 +87,21 @@ def create(stack: Stack, name: str, package: Package) -> list[Change] | None:
         Capabilities=list(CAPABILITIES),
         **request,
     )
+    try:
+        changes = look(stack, name)
+    except StackError:
+        delete(stack, name)
+        raise
+    if changes is None:
+        delete(stack, name)
+    return changes
+
+
+def look(stack: Stack, name: str) -> list[Change] | None:
+    """The changes of a change set; None when it has nothing to do. Raises StackError."""
     made = _await_change_set(stack, name)
     if made["Status"] == "FAILED":
         reason = str(made.get("StatusReason", "no reason given"))
-        delete(stack, name)
         if any(words in reason.lower() for words in _UNCHANGED):
             return None
         raise StackError(f"{stack.name}: no change set could be made: {reason}")

@@ -46,11 +46,34 @@ def filled(value: Any, found: Settings) -> str:
 
 def test_nothing_reaches_prod_before_it_was_tried_out_and_approved() -> None:
     assert [stage["Name"] for stage in PIPELINE["Stages"]] == [
-        *("Source", "Build", "Staging", "StagingTrain", "StagingInferenceTest", "Approval", "Prod"),
+        *("Source", "Build", "Staging", "StagingTrain", "StagingInferenceTest", "Prod"),
     ]
-    (approval,) = actions("Approval")
-    assert approval["ActionTypeId"]["Category"] == "Approval"
     assert PIPELINE["ExecutionMode"] == "QUEUED"
+
+
+def test_what_is_executed_in_prod_is_what_was_reviewed_and_approved() -> None:
+    """In one stage, which one run holds: no later commit puts another change set in its place."""
+    orders: dict[str, set[int]] = {}
+    for action in actions("Prod"):
+        configuration = action["Configuration"]
+        what = configuration.get("ActionMode", action["ActionTypeId"]["Category"])
+        orders.setdefault(what, set()).add(action["RunOrder"])
+    sets = [a["Configuration"] for a in actions("Prod") if "ActionMode" in a["Configuration"]]
+
+    assert orders == {
+        "CHANGE_SET_REPLACE": {1},
+        "Build": {2},
+        "Approval": {3},
+        "CHANGE_SET_EXECUTE": {4, 5, 6},
+    }
+    assert {str(one["ChangeSetName"]) for one in sets} == {"{'Fn::Sub': '${AppName}-delivery'}"}
+
+
+def test_the_approval_counts_what_changes() -> None:
+    (approval,) = (a for a in actions("Prod") if a["Name"] == "ApproveForProd")
+    texts = approval["Configuration"]["CustomData"]["Fn::If"][1:]
+
+    assert ["#{Review.REVIEW_SUMMARY}" in text for text in texts] == [True, True]
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
@@ -58,7 +81,8 @@ def test_a_stack_is_changed_by_a_change_set_under_the_roles_of_its_account(
     environment: str,
 ) -> None:
     found = settings.load()
-    prepare, deploy = actions(environment.title())[:2]
+    stage = {action["Name"]: action for action in actions(environment.title())}
+    prepare, deploy = stage["PrepareChanges"], stage["Deploy"]
 
     for action in (prepare, deploy):
         assert filled(action["RoleArn"], found) == found.role_arn(environment, "delivery")
@@ -72,11 +96,11 @@ def test_a_stack_is_changed_by_a_change_set_under_the_roles_of_its_account(
 
 
 def test_prod_is_deployed_region_after_region() -> None:
-    orders = [action["RunOrder"] for action in actions("Prod")]
+    deploying = [a for a in actions("Prod") if a["Name"].startswith("Deploy")]
 
-    assert orders == [1, 2, 3, 4, 5, 6]
-    regions = [action["Region"]["Ref"] for action in actions("Prod")]
-    assert regions == [f"Prod{word}Region" for word in ("", "", *["Second"] * 2, *["Third"] * 2)]
+    assert [action["RunOrder"] for action in deploying] == [4, 5, 6]
+    regions = [action["Region"]["Ref"] for action in deploying]
+    assert regions == [f"Prod{word}Region" for word in ("", "Second", "Third")]
 
 
 def test_roles_of_builds_and_pipeline_are_those_of_the_account_set_up() -> None:
@@ -85,6 +109,7 @@ def test_roles_of_builds_and_pipeline_are_those_of_the_account_set_up() -> None:
 
     assert roles == {
         "BuildProject": found.role_arn("operations", "build"),
+        "ReviewProject": found.role_arn("operations", "build"),
         "AcceptanceTrainProject": found.role_arn("operations", "acceptance"),
         "AcceptanceInferProject": found.role_arn("operations", "acceptance"),
     }

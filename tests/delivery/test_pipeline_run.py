@@ -6,6 +6,7 @@ then shows that the grants are needed.
 
 import io
 import json
+import re
 import time
 import urllib.request
 import zipfile
@@ -73,7 +74,8 @@ def approve(found: Settings) -> dict[str, str]:
     name, deadline = f"{found.app}-delivery", time.monotonic() + LONGEST_S
     while time.monotonic() < deadline:
         stages = {s["stageName"]: s for s in client.get_pipeline_state(name=name)["stageStates"]}
-        latest = stages["Approval"]["actionStates"][0].get("latestExecution", {})
+        actions = {a["actionName"]: a for a in stages["Prod"]["actionStates"]}
+        latest = actions["ApproveForProd"].get("latestExecution", {})
         if latest.get("token"):
             break
         assert_nothing_failed(stages)
@@ -82,7 +84,7 @@ def approve(found: Settings) -> dict[str, str]:
     (approval,) = (d for d in details if d["actionName"] == "ApproveForProd")
     client.put_approval_result(
         pipelineName=name,
-        stageName="Approval",
+        stageName="Prod",
         actionName="ApproveForProd",
         token=latest["token"],
         result={"summary": "looks good", "status": "Approved"},
@@ -130,7 +132,7 @@ def test_the_person_is_asked_with_the_evidence(run: Run) -> None:
     assert f"s3/buckets/signalbox-staging-workflow-{run.found.environments['staging'].account}" in (
         question
     )
-    assert "prod/preview.txt" in question
+    assert re.search(r"signalbox-prod in us-east-1: \d{2,3} Add; 0 replaced\. Tried out", question)
     assert "commit unknown" not in question
     assert len(question) <= 1000
 

@@ -108,6 +108,7 @@ def test_the_approval_shows_the_evidence_of_exactly_that_commit(told: Told) -> N
     assert "/runs/" in delivered["question"].replace("prefix=runs/", "prefix=/runs/")
     assert len(delivered["preview"]) > 90
     assert all(line.startswith("Add ") for line in delivered["preview"])
+    assert f"{len(delivered['preview'])} Add; 0 replaced." in delivered["question"]
 
 
 def test_prod_is_of_the_approved_commit_made_by_the_execution_role(told: Told) -> None:
