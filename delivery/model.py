@@ -110,6 +110,10 @@ class Settings:
     """In the order of promotion."""
     checks: str = "check test"
     """Make targets that a commit must pass in the delivery pipeline."""
+    approvers: str = ""
+    """The e-mail address that is asked before prod and told of failures; "" for none."""
+    approval_timeout_minutes: int = 10080
+    """How long a commit waits for its approval."""
 
     @property
     def artifact_bucket(self) -> str:

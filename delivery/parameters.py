@@ -194,6 +194,8 @@ def _pipeline(settings: Settings) -> Deployment:
         "RepositoryId": repository.name if repository.connection else "",
         "BranchName": repository.branch,
         "Checks": settings.checks,
+        "NotificationEmail": settings.approvers,
+        "ApprovalTimeoutMinutes": str(settings.approval_timeout_minutes),
         "StagingAccount": staging.account,
         "StagingRegion": staging.region,
         "ProdAccount": prod.account,

@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from delivery import parameters as working_out
 from delivery import samconfig
@@ -45,9 +46,10 @@ def load(folder: Path | None = None) -> Settings:
         Settings(
             app=app,
             repository=_repository(shared.table("repository")),
-            operations=_place(shared.table("operations")),
+            operations=_place(shared.table("operations"), *_APPROVAL),
             data=_place(shared.table("data")),
             environments=environments,
+            **_approval(shared.table("operations")),
             checks=shared.text("checks", r"[a-z-]+( [a-z-]+)*", "make targets", "check test"),
         )
     )
@@ -129,8 +131,20 @@ def _repository(table: Table) -> Repository:
     return found
 
 
-def _place(table: Table) -> Place:
-    table.only(["account", "region"])
+_APPROVAL = ("approvers", "approval_timeout_minutes")
+
+
+def _approval(table: Table) -> dict[str, Any]:
+    """Who decides on prod and how long there is time for it, as members of Settings."""
+    approvers = table.text("approvers", r"|[^@\s]+@[^@\s]+", "an e-mail address", default="")
+    minutes = table.content.get("approval_timeout_minutes", 10080)
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 5 <= minutes <= 86400:
+        raise table.fault(_APPROVAL[1], f"{minutes!r} cannot be used; write 5 to 86400")
+    return {"approvers": approvers, "approval_timeout_minutes": minutes}
+
+
+def _place(table: Table, *more: str) -> Place:
+    table.only(["account", "region", *more])
     return Place(table.text("account", *_ACCOUNT), table.text("region", *_REGION))
 
 

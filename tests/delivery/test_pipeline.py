@@ -114,7 +114,7 @@ def test_roles_of_builds_and_pipeline_are_those_of_the_account_set_up() -> None:
         "AcceptanceInferProject": found.role_arn("operations", "acceptance"),
     }
     assert filled(PIPELINE["RoleArn"], found) == found.role_arn("operations", "pipeline")
-    (rule,) = repository.resources("AWS::Events::Rule", DOCUMENT).values()
+    rule = repository.resources("AWS::Events::Rule", DOCUMENT)["SourceArrivedRule"]
     assert filled(rule["Targets"][0]["RoleArn"], found) == found.role_arn("operations", "start")
 
 

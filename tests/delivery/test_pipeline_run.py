@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from delivery import settings
 from delivery.model import ENVIRONMENT_ROLES, OPERATIONS_ROLES, Settings
-from localaws import iam
+from localaws import context, iam, inbox
 from localaws.clients import developer_client
 from localaws.iam_record import Record, denials, from_json
 from localaws.server import LaptopServer
@@ -55,9 +55,9 @@ def source_archive() -> bytes:
 @pytest.fixture(scope="module")
 def run(laptop: LaptopServer, accounts: dict[str, dict[str, str]], found: Settings) -> Run:
     """The delivery pipeline deployed, a commit released, approved, and come to its end."""
-    (pipeline,) = (d for d in settings.deployments(found) if d.name == "pipeline")
-    more = {"Checks": "help", "NotificationEmail": "you@laptop.invalid"}
-    deploy(replace(pipeline, parameters={**pipeline.parameters, **more}), accounts)
+    told = replace(found, checks="help", approvers="you@laptop.invalid")
+    (pipeline,) = (d for d in settings.deployments(told) if d.name == "pipeline")
+    deploy(pipeline, accounts)
     developer_client("s3", account=found.operations.account).put_object(
         Bucket=found.artifact_bucket, Key="source/source.zip", Body=source_archive()
     )
@@ -346,3 +346,24 @@ def test_a_stack_is_changed_in_place_and_deleted_under_the_role_that_made_it(run
     assert group["retentionInDays"] == 60
     buckets = developer_client("s3", account=staging.account).list_buckets()["Buckets"]
     assert len([b for b in buckets if b["Name"].startswith(f"{name}-")]) == 3
+
+
+def mails() -> list[str]:
+    """What was sent by e-mail."""
+    return [path.read_text() for path in (context.config.state_dir / inbox.FOLDER).glob("*")]
+
+
+def test_the_approvers_are_asked_and_told_of_a_failure_by_e_mail(run: Run) -> None:
+    developer_client("s3", account=run.found.operations.account).put_object(
+        Bucket=run.found.artifact_bucket, Key="source/source.zip", Body=b"no archive"
+    )
+    deadline = time.monotonic() + LONGEST_S
+    while not any("failed or was rejected" in m for m in mails()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+    (failed,) = (mail for mail in mails() if "failed or was rejected" in mail)
+    client = developer_client("codepipeline", account=run.found.operations.account)
+    name = f"{run.found.app}-delivery"
+    newest = client.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"][0]
+    assert (newest["status"], newest["pipelineExecutionId"] in failed) == ("Failed", True)
+    assert any("ApproveForProd" in mail for mail in mails())
