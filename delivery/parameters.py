@@ -16,6 +16,7 @@ from delivery.model import (
 DERIVED = (
     "AppName",
     "EnvironmentName",
+    "Commit",
     "PermissionsBoundary",
     "PromotionPath",
     "PromotionTargetAccounts",
@@ -103,6 +104,7 @@ def template_parameters(settings: Settings, environment: str, region: str = "") 
     return {
         "AppName": settings.app,
         "EnvironmentName": environment,
+        "Commit": "",  # known to who packages; a deployment by hand does not keep the one before
         **found.own_parameters,
         "PermissionsBoundary": found.boundary_arn(region),
         **(_schedules(found) if is_home else {}),

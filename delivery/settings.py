@@ -209,11 +209,14 @@ def _check_chain(folder: Path, environments: Mapping[str, Environment]) -> None:
 def template_configuration(
     settings: Settings, environment: str, region: str = "", commit: str = ""
 ) -> str:
-    """JSON of CodePipeline's TemplateConfiguration: parameters and the stack's tags."""
-    tags = {"app": settings.app, "environment": environment}
+    """JSON of CodePipeline's TemplateConfiguration: parameters and the stack's tags.
+
+    The commit is no tag: CloudFormation hands tags on to every resource, so each commit would
+    change all of them.
+    """
     content = {
-        "Parameters": parameters(settings, environment, region),
-        "Tags": {**tags, "commit": commit} if commit else tags,
+        "Parameters": {**parameters(settings, environment, region), "Commit": commit},
+        "Tags": {"app": settings.app, "environment": environment},
     }
     return json.dumps(content, indent=2) + "\n"
 

@@ -11,6 +11,7 @@ import time
 import urllib.request
 import zipfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from delivery import settings
 from delivery.model import ENVIRONMENT_ROLES, OPERATIONS_ROLES, Settings
-from localaws import context, iam, inbox
+from localaws import iam, inbox
 from localaws.clients import developer_client
 from localaws.iam_record import Record, denials, from_json
 from localaws.server import LaptopServer
@@ -37,6 +38,7 @@ class Run:
 
     found: Settings
     url: str
+    inbox: Path
     asked: dict[str, str]
     """What the person was asked before prod."""
     status: str
@@ -65,7 +67,8 @@ def run(laptop: LaptopServer, accounts: dict[str, dict[str, str]], found: Settin
     status = ended(found)
     with urllib.request.urlopen(f"{laptop.url}/_localaws/decisions") as answer:
         lines = answer.read().decode().splitlines()
-    return Run(found, laptop.url, asked, status, [from_json(line) for line in lines if line])
+    mails = laptop.config.state_dir / inbox.FOLDER
+    return Run(found, laptop.url, mails, asked, status, [from_json(line) for line in lines if line])
 
 
 def approve(found: Settings) -> dict[str, str]:
@@ -348,9 +351,9 @@ def test_a_stack_is_changed_in_place_and_deleted_under_the_role_that_made_it(run
     assert len([b for b in buckets if b["Name"].startswith(f"{name}-")]) == 3
 
 
-def mails() -> list[str]:
+def mails(run: Run) -> list[str]:
     """What was sent by e-mail."""
-    return [path.read_text() for path in (context.config.state_dir / inbox.FOLDER).glob("*")]
+    return [path.read_text() for path in run.inbox.glob("*")]
 
 
 def test_the_approvers_are_asked_and_told_of_a_failure_by_e_mail(run: Run) -> None:
@@ -358,12 +361,14 @@ def test_the_approvers_are_asked_and_told_of_a_failure_by_e_mail(run: Run) -> No
         Bucket=run.found.artifact_bucket, Key="source/source.zip", Body=b"no archive"
     )
     deadline = time.monotonic() + LONGEST_S
-    while not any("failed or was rejected" in m for m in mails()) and time.monotonic() < deadline:
+    while (
+        not any("failed or was rejected" in m for m in mails(run)) and time.monotonic() < deadline
+    ):
         time.sleep(0.2)
 
-    (failed,) = (mail for mail in mails() if "failed or was rejected" in mail)
+    (failed,) = (mail for mail in mails(run) if "failed or was rejected" in mail)
     client = developer_client("codepipeline", account=run.found.operations.account)
     name = f"{run.found.app}-delivery"
     newest = client.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"][0]
     assert (newest["status"], newest["pipelineExecutionId"] in failed) == ("Failed", True)
-    assert any("ApproveForProd" in mail for mail in mails())
+    assert any("ApproveForProd" in mail for mail in mails(run))

@@ -246,15 +246,15 @@ def test_a_check_that_is_no_make_target_is_refused(folder: Path) -> None:
         settings.load(folder)
 
 
-def test_a_stack_is_tagged_with_its_commit_where_that_is_known() -> None:
+def test_a_commit_is_a_parameter_and_no_tag() -> None:
+    """CloudFormation hands a changed tag of the stack on to every resource."""
     found, commit = settings.load(), "0f914693e8b054596ba0e2a5899c886dc33a8fd2"
-    tags = {"app": "signalbox", "environment": "staging"}
 
     known = json.loads(settings.template_configuration(found, "staging", commit=commit))
     unknown = json.loads(settings.template_configuration(found, "staging"))
 
-    assert known["Tags"] == {**tags, "commit": commit}
-    assert unknown["Tags"] == tags
+    assert [one["Parameters"]["Commit"] for one in (known, unknown)] == [commit, ""]
+    assert known["Tags"] == unknown["Tags"] == {"app": "signalbox", "environment": "staging"}
 
 
 def test_who_approves_and_for_how_long_are_the_pipelines(folder: Path) -> None:
