@@ -19,7 +19,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-
 ARCHITECTURE ?= arm64
 
 .PHONY: help demo demo-promotion demo-delivery test lint check up bench build docs lock clean tools-asl tools-sam
-.PHONY: package bundle preview deploy acceptance-train acceptance-infer promote-tag promotable
+.PHONY: package bundle review preview deploy acceptance-train acceptance-infer promote-tag promotable
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @ 2>/dev/null \
@@ -102,6 +102,9 @@ bundle: .venv/.laptop ## packages and previews of all environments that the deli
 	@[ "$(SIGNALBOX_PACKAGER)" = laptop ] || $(MAKE) build
 	@$(RUN) $(PY) -m delivery.bundle
 
+review: .venv/.laptop ## what the change sets would do that the delivery pipeline prepared in prod; refuses a loss of data
+	@$(RUN) $(PY) -m delivery.bundle review
+
 acceptance-train: .venv/.laptop ## ENV=x: train WORKLOAD there as anybody would, approve the version
 	$(HAS_ENV)
 	@$(RUN) $(COMMITTED) $(ROLE) signalbox acceptance train $(WORKLOAD) -e $(ENV) --output $(ACCEPTANCE)
@@ -137,7 +140,10 @@ promotable: .venv/.laptop ## REF=tag [COMMIT=x]: refuse a tag whose commit must 
 tools-asl: .tools/asl/.ready
 .tools/asl/.ready: tools/asl/package.json tools/asl/package-lock.json
 	@mkdir -p .tools/asl
-	@if npm --version > /dev/null 2>&1; then \
+	@there="$(SIGNALBOX_CHECKOUT)/.tools/asl"; \
+	  if [ -e "$$there/.ready" ] && cmp -s tools/asl/package-lock.json "$$there/package-lock.json"; then \
+	    cp -R "$$there/." .tools/asl/ && touch $@; \
+	  elif npm --version > /dev/null 2>&1; then \
 	    cp tools/asl/package.json tools/asl/package-lock.json .tools/asl/ && \
 	    npm ci --prefix .tools/asl --silent --no-fund --no-audit && touch $@; \
 	  else \

@@ -4,24 +4,39 @@
 
 ROLE is an ARN, or ENVIRONMENT/KIND of delivery/environments (dev/delivery, staging/acceptance) with
 a further region of the environment at the end (prod/delivery/eu-west-1); by that name the command
-gets the region, too, as its default. The caller comes from
-boto3's default chain: a build's role, a workflow's web identity, a profile. A session of a role
-that assumes another ends after an hour (IAM User Guide, "Role chaining").
+gets the region, too, as its default. The caller comes from boto3's default chain: a build's role, a
+workflow's web identity, a profile.
+
+A session of a role that assumes another ends after an hour (IAM User Guide, "Role chaining"), and
+work may take longer. So the command gets no keys but a way to them: an AWS configuration whose
+`credential_process` is `python -m delivery.as_role --credentials`, which AWS's SDKs call again
+before a session ends. How the caller itself is known is carried along under other names, and given
+back to that process alone. It lasts as long as the caller's own credentials do.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from delivery import settings
 from delivery.model import Settings
 from delivery.toml_reading import SettingsError
 
 DURATION_S = 3600
-# Left in place they would win over, or mix with, the keys of the assumed role.
+# Left in place they would win over, or mix with, the assumed role.
 _OTHER_WAYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ROLE_SESSION_NAME",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ROLE_ARN",
@@ -30,6 +45,10 @@ _OTHER_WAYS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_SECURITY_TOKEN",
 )
+_CALLERS = "SIGNALBOX_CALLER_"
+_ROLE_VARIABLE, _SESSION_VARIABLE = "SIGNALBOX_ROLE", "SIGNALBOX_ROLE_SESSION"
+STATE = Path(".signalbox") / "roles"
+"""Where configurations lie; there is no secret in them."""
 # Who calls, in CloudTrail: the run of whichever CI this is.
 _RUN_VARIABLES = ("GITHUB_RUN_ID", "CODEBUILD_BUILD_NUMBER", "CIRCLE_WORKFLOW_ID", "USER")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
@@ -87,19 +106,46 @@ def region_of(name: str) -> dict[str, str]:
     return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
 
-def environment_of(keys: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+def environment_of(arn: str, name: str, variables: Mapping[str, str]) -> dict[str, str]:
     """The variables of a process that acts as the role, and as nobody else."""
-    kept = {name: value for name, value in variables.items() if name not in _OTHER_WAYS}
+    hidden = {f"{_CALLERS}{key}": variables[key] for key in _OTHER_WAYS if key in variables}
+    kept = {key: value for key, value in variables.items() if key not in _OTHER_WAYS}
     return {
         **kept,
-        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": keys["SessionToken"],
+        **hidden,
+        _ROLE_VARIABLE: arn,
+        _SESSION_VARIABLE: name,
+        "AWS_CONFIG_FILE": str(_configuration()),
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
 
 
+def callers(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the caller, of those of a process that acts as a role."""
+    own = {
+        key: value
+        for key, value in variables.items()
+        if key not in _OTHER_WAYS and not key.startswith(_CALLERS)
+    }
+    given = {k: v for k, v in variables.items() if k.startswith(_CALLERS)}
+    return {**own, **{key.removeprefix(_CALLERS): value for key, value in given.items()}}
+
+
+def _configuration() -> Path:
+    """An AWS configuration file that asks this module for credentials."""
+    place = f"PYTHONPATH={Path(__file__).resolve().parents[1]}"
+    words = ["env", place, sys.executable, "-m", "delivery.as_role", "--credentials"]
+    text = f"[default]\ncredential_process = {shlex.join(words)}\n"
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    path = STATE.resolve() / f"{name}.ini"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    return partial.replace(path)
+
+
 def assume(arn: str, name: str) -> dict[str, str]:
-    """AccessKeyId, SecretAccessKey and SessionToken; raises RoleError."""
+    """AccessKeyId, SecretAccessKey, SessionToken and Expiration (ISO 8601); raises RoleError."""
     import boto3
     from botocore import exceptions
 
@@ -115,12 +161,29 @@ def assume(arn: str, name: str) -> dict[str, str]:
     except exceptions.BotoCoreError as error:
         raise RoleError(f"nobody to assume {arn}: {error}") from None
     keys = answer["Credentials"]
-    return {name: keys[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
+    named = {name: keys[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
+    return {**named, "Expiration": keys["Expiration"].isoformat()}
+
+
+def _print_credentials() -> int:
+    """What an SDK asks a credential_process for; 2 when they cannot be had."""
+    own = callers(os.environ)
+    os.environ.clear()
+    os.environ.update(own)
+    try:
+        keys = assume(own[_ROLE_VARIABLE], own[_SESSION_VARIABLE])
+    except RoleError as fault:
+        print(f"as_role: {fault}", file=sys.stderr)  # noqa: T201
+        return 2
+    sys.stdout.write(json.dumps({"Version": 1, **keys}))
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Become the command; 2 when it cannot be started, 127 when there is no such command."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--credentials"]:
+        return _print_credentials()
     parser = argparse.ArgumentParser(
         prog="python -m delivery.as_role",
         usage="%(prog)s ROLE [--session-name NAME] -- COMMAND ...",
@@ -132,13 +195,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     at = given.index("--")
     chosen, command = parser.parse_args(given[:at]), given[at + 1 :]
     try:
+        if _ROLE_VARIABLE in os.environ:
+            raise RoleError(f"this acts as {os.environ[_ROLE_VARIABLE]} already")
         arn = role_arn(chosen.role)
         variables = {**os.environ, **region_of(chosen.role)}
-        keys = assume(arn, chosen.session_name)
+        assume(arn, chosen.session_name)  # who may not is told before anything is begun
     except (RoleError, SettingsError) as fault:
         print(f"as_role: {fault}", file=sys.stderr)  # noqa: T201
         return 2
-    return _become(command, environment_of(keys, variables))
+    return _become(command, environment_of(arn, chosen.session_name, variables))
 
 
 def _become(command: list[str], variables: Mapping[str, str]) -> int:

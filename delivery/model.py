@@ -64,6 +64,8 @@ class Environment:
     """By region; for every region or for none, where SageMaker's own network is used."""
     is_isolated: bool = False
     """Whether the containers of jobs and models have no network at all."""
+    may_lose: tuple[str, ...] = ()
+    """Logical ids of template.yaml whose data a deployment may lose."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Every parameter of template.yaml in the home region; Settings.parameters knows the others."""
 
@@ -127,6 +129,10 @@ class Settings:
     """In the order of promotion."""
     checks: str = "check test"
     """Make targets that a commit must pass in the delivery pipeline."""
+    approvers: str = ""
+    """The e-mail address that is asked before prod and told of failures; "" for none."""
+    approval_timeout_minutes: int = 10080
+    """How long a commit waits for its approval."""
 
     @property
     def artifact_bucket(self) -> str:

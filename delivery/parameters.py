@@ -16,6 +16,7 @@ from delivery.model import (
 DERIVED = (
     "AppName",
     "EnvironmentName",
+    "Commit",
     "PermissionsBoundary",
     "PromotionPath",
     "PromotionTargetAccounts",
@@ -106,6 +107,7 @@ def template_parameters(settings: Settings, environment: str, region: str = "") 
     return {
         "AppName": settings.app,
         "EnvironmentName": environment,
+        "Commit": "",  # known to who packages; a deployment by hand does not keep the one before
         **found.own_parameters,
         "PermissionsBoundary": found.boundary_arn(region),
         **_network(found, region or found.region),
@@ -212,6 +214,8 @@ def _pipeline(settings: Settings) -> Deployment:
         "RepositoryId": repository.name if repository.connection else "",
         "BranchName": repository.branch,
         "Checks": settings.checks,
+        "NotificationEmail": settings.approvers,
+        "ApprovalTimeoutMinutes": str(settings.approval_timeout_minutes),
         "StagingAccount": staging.account,
         "StagingRegion": staging.region,
         "ProdAccount": prod.account,

@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from delivery import parameters as working_out
 from delivery import samconfig
@@ -60,9 +61,10 @@ def load(folder: Path | None = None) -> Settings:
         Settings(
             app=app,
             repository=_repository(shared.table("repository")),
-            operations=_place(shared.table("operations")),
+            operations=_place(shared.table("operations"), *_APPROVAL),
             data=_place(shared.table("data")),
             environments=environments,
+            **_approval(shared.table("operations")),
             checks=shared.text("checks", r"[a-z-]+( [a-z-]+)*", "make targets", "check test"),
         )
     )
@@ -161,20 +163,31 @@ def _repository(table: Table) -> Repository:
     return found
 
 
-def _place(table: Table) -> Place:
-    table.only(["account", "region"])
+_APPROVAL = ("approvers", "approval_timeout_minutes")
+
+
+def _approval(table: Table) -> dict[str, Any]:
+    """Who decides on prod and how long there is time for it, as members of Settings."""
+    approvers = table.text("approvers", r"|[^@\s]+@[^@\s]+", "an e-mail address", default="")
+    minutes = table.content.get("approval_timeout_minutes", 10080)
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 5 <= minutes <= 86400:
+        raise table.fault(_APPROVAL[1], f"{minutes!r} cannot be used; write 5 to 86400")
+    return {"approvers": approvers, "approval_timeout_minutes": minutes}
+
+
+def _place(table: Table, *more: str) -> Place:
+    table.only(["account", "region", *more])
     return Place(table.text("account", *_ACCOUNT), table.text("region", *_REGION))
 
 
 _KEYS = (
-    *("account", "regions", "oidc_provider", "promotes_to", "promotion", "network", "parameters"),
-    "quotas",
-    "schedules",
+    *("account", "regions", "oidc_provider", "promotes_to", "may_lose", "promotion", "network"),
+    *("parameters", "quotas", "schedules"),
 )
 
 
 def _environment(app: str, table: Table) -> Environment:
-    table.only(_KEYS)
+    table.only([*_KEYS, "schedules"])
     promotion = table.table("promotion").only(["approval", "kind"])
     quotas = table.table("quotas")
     regions = table.texts("regions", *_REGION)
@@ -191,6 +204,7 @@ def _environment(app: str, table: Table) -> Environment:
         own_parameters=_own_parameters(table.table("parameters")),
         quotas={service: quotas.table(service).numbers() for service in quotas.content},
         schedules=_schedules(table.table("schedules")),
+        may_lose=_may_lose(table),
         has_oidc=table.text("oidc_provider", "|exists", '"exists" or ""', "") == "exists",
         networks=_networks(table.table("network"), regions),
         is_isolated=table.table("network").flag("isolation"),
@@ -214,6 +228,12 @@ def _network(table: Table) -> Network:
         table.texts("subnets", r"subnet-[0-9a-f]{8,17}", "subnet-..., the output SubnetIds"),
         table.texts("security_groups", r"sg-[0-9a-f]{8,17}", "sg-..., the output SecurityGroupId"),
     )
+
+
+def _may_lose(table: Table) -> tuple[str, ...]:
+    if not table.content.get("may_lose"):
+        return ()
+    return table.texts("may_lose", "[A-Za-z0-9]+", "logical ids of template.yaml")
 
 
 def _own_parameters(table: Table) -> dict[str, str]:
@@ -260,11 +280,14 @@ def environment_named(settings: Settings, name: str) -> Environment:
 def template_configuration(
     settings: Settings, environment: str, region: str = "", commit: str = ""
 ) -> str:
-    """JSON of CodePipeline's TemplateConfiguration: parameters and the stack's tags."""
-    tags = {"app": settings.app, "environment": environment}
+    """JSON of CodePipeline's TemplateConfiguration: parameters and the stack's tags.
+
+    The commit is no tag: CloudFormation hands tags on to every resource, so each commit would
+    change all of them.
+    """
     content = {
-        "Parameters": parameters(settings, environment, region),
-        "Tags": {**tags, "commit": commit} if commit else tags,
+        "Parameters": {**parameters(settings, environment, region), "Commit": commit},
+        "Tags": {"app": settings.app, "environment": environment},
     }
     return json.dumps(content, indent=2) + "\n"
 

@@ -90,14 +90,21 @@ def create(stack: Stack, name: str, package: Package) -> list[Change] | None:
     request = {**_request(stack, package), "ChangeSetType": _kind_of_change(stack)}
     with _taken_back_on_a_fault(stack, name):
         _call(stack, "create_change_set", StackName=stack.name, ChangeSetName=name, **request)
-        made = _await_change_set(stack, name)
-        if made["Status"] != "FAILED":
-            return _changes(stack, name, made)
-        reason = str(made.get("StatusReason", "no reason given"))
+        changes = look(stack, name)
+    if changes is None:
         delete(stack, name)
+    return changes
+
+
+def look(stack: Stack, name: str) -> list[Change] | None:
+    """The changes of a change set; None when it has nothing to do. Raises StackError."""
+    made = _await_change_set(stack, name)
+    if made["Status"] == "FAILED":
+        reason = str(made.get("StatusReason", "no reason given"))
         if any(words in reason.lower() for words in _UNCHANGED):
             return None
         raise StackError(f"{stack.name}: no change set could be made: {reason}")
+    return _changes(stack, name, made)
 
 
 def _request(stack: Stack, package: Package) -> dict[str, Any]:

@@ -97,11 +97,10 @@ class Folder:
             for piece in body.iter_chunks(_PIECE_BYTES):
                 file.write(piece)
 
-    def provide_caches(self, buildspec: Buildspec, kept: Path) -> dict[str, str]:
-        """The cached folders (LOCAL_CUSTOM_CACHE); the variables that go with them."""
-        if self.build.settings.get("cache", {}).get("type") != "LOCAL":
-            return {}
-        return Caches(self.source, self.home, kept).provide(buildspec.cache_paths)
+    def provide_caches(self, buildspec: Buildspec, kept: Path) -> None:
+        """The cached folders, when the project keeps some (LOCAL_CUSTOM_CACHE)."""
+        if self.build.settings.get("cache", {}).get("type") == "LOCAL":
+            Caches(self.source, self.home, kept).provide(buildspec.cache_paths)
 
     def upload(self, outputs: Mapping[str, Output], places: Mapping[str, S3Object]) -> list[Stored]:
         """Pack and send each artifact; raises NothingMatched, ClientError."""

@@ -33,6 +33,7 @@ from localaws.codebuild_variables import VariableMissing, Variables
 from localaws.errors import AccessDeniedByLocalAws, LocalAwsError
 
 _log = logging.getLogger("localaws.codebuild")
+_CHECKOUT = Path(__file__).resolve().parents[1]
 _EXPECTED = (
     SourceFailed,
     BuildspecInvalid,
@@ -186,8 +187,8 @@ class Run:
         self._buildspec = self._read_buildspec()
         own = codebuild_variables.own(self._build, self._buildspec)
         self._log.secrets += own.secrets
-        caches = self._folder.provide_caches(self._buildspec, self._caches())
-        self._shell = self._open_shell(own, caches)
+        self._folder.provide_caches(self._buildspec, self._caches())
+        self._shell = self._open_shell(own)
 
     def _caches(self) -> Path:
         return self._site.caches / self._build.place.account / self._build.project
@@ -203,11 +204,13 @@ class Run:
             raise BuildspecInvalid(f"stat {given}: no such file in the source")
         return codebuild_buildspec.read(path.read_text())
 
-    def _open_shell(self, own: Variables, caches: dict[str, str]) -> Shell:
+    def _open_shell(self, own: Variables) -> Shell:
         environment = codebuild_variables.platform(self._build, self._site.url, self._folder.home)
         environment |= {
             "CODEBUILD_SRC_DIR": str(self._folder.source),
             "SIGNALBOX_BUILD_DIR": str(self._site.packages),
+            # Its environments save each build minutes of installing (tools/make_environment.sh).
+            "SIGNALBOX_CHECKOUT": str(_CHECKOUT),
         }
         for name, folder in self._folder.others.items():
             environment[f"CODEBUILD_SRC_DIR_{name}"] = str(folder)
@@ -216,7 +219,7 @@ class Run:
         return Shell(
             self._buildspec.shell,
             self._folder.source,
-            {**environment, **caches, **own.values, **keys},
+            {**environment, **own.values, **keys},
             self._build.interruption,
             output=self._printed,
         )

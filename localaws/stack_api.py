@@ -48,6 +48,8 @@ def update_stack(call: Call) -> Answer:
     if differences(stack, wanted, blueprint) is None:
         raise invalid("No updates are to be performed.")
     call.runs.deploy(stack, wanted, call.runs.acting(stack, wanted.role_arn, call.principal))
+    for proposal in stack.change_sets.values():  # each was made of what the stack was before
+        proposal.execution_status = "OBSOLETE"
     return {"StackId": stack.id}
 
 

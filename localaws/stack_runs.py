@@ -7,6 +7,7 @@ stack's role, or with the permissions of whoever asked (a forward access session
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Runs:
         except TemplateInvalid as error:
             raise refused(error) from error
         self._refuse_taken_names(stack, drawn)
-        return drawn
+        return replace(drawn, tags=wanted.tags)
 
     def _refuse_taken_names(self, stack: Stack, drawn: Blueprint) -> None:
         """Raise AwsError for a resource that another stack has: two would delete one."""

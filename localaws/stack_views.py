@@ -156,17 +156,23 @@ def _change(change: Change, types: Mapping[str, Any]) -> Answer:
         shown["PolicyAction"] = "Delete" if change.action is Action.DELETE else "Retain"
     if shown["Action"] == "Modify":
         shown["Replacement"] = "True" if change.action is Action.REPLACE else "False"
-        shown["Scope"] = ["Properties"]
+        kinds = {_attribute(name) for name in change.properties}
+        shown["Scope"] = sorted(kinds)
         shown["Details"] = [_detail(name, change, types) for name in change.properties]
     return shown
+
+
+def _attribute(name: str) -> str:
+    """What of a resource a change is of; its tags are told apart from other properties."""
+    return "Tags" if name == "Tags" else "Properties"
 
 
 def _detail(name: str, change: Change, types: Mapping[str, Any]) -> Answer:
     replaces = types[change.type_name].replaces(frozenset({name}))
     return {
         "Target": {
-            "Attribute": "Properties",
-            "Name": name,
+            "Attribute": _attribute(name),
+            "Name": None if name == "Tags" else name,
             "RequiresRecreation": "Always" if replaces else "Never",
         },
         "Evaluation": "Static",

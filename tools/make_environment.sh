@@ -2,11 +2,57 @@
 # Make a virtual environment and install hash-locked requirements into it.
 #   tools/make_environment.sh PYTHON FOLDER REQUIREMENTS.txt...
 # uv installs when it can be had, pip when it cannot; both refuse a file whose hash is not locked.
+# SIGNALBOX_CHECKOUT may name another checkout: where its environment of the same name holds the very
+# same requirements, the new one is put on top of that and installs nothing. Builds on the laptop's
+# AWS are told so.
 set -eu
 
 python=$1
 folder=$2
 shift 2
+
+record() { echo "$folder/.installed-$(basename "$1")"; }
+
+checkout=${SIGNALBOX_CHECKOUT:-}
+other=$checkout/$folder
+
+is_installed_there() {
+    [ -n "$checkout" ] && [ -x "$other/bin/python" ] || return 1
+    for file in "$@"; do cmp -s "$file" "$checkout/$(record "$file")" || return 1; done
+}
+
+take_over() { # an environment of its own: what is installed or removed in it stays in it
+    "$other/bin/python" -m venv --without-pip "$folder"
+    for packages in "$folder"/lib/python*/site-packages; do
+        # A .pth file in the folder that this line names is not read: the other checkout's own code
+        # is not found through it.
+        echo "$other/${packages#"$folder"/}" >"$packages/_checkout.pth"
+    done
+    for program in "$other"/bin/*; do
+        own=$folder/bin/$(basename "$program")
+        if [ -e "$own" ] || [ ! -f "$program" ]; then continue; fi
+        cp -p "$program" "$own"
+        if head -n 3 "$program" | LC_ALL=C grep -q "$other/bin/python"; then start_with_own_python "$own"; fi
+    done
+}
+
+start_with_own_python() { # by way of /bin/sh: a kernel cuts a long first line
+    rest=$(mktemp)
+    case $(head -n 1 "$1") in
+    '#!/bin/sh') tail -n +4 "$1" >"$rest" ;; # pip writes long first lines the same way
+    *) tail -n +2 "$1" >"$rest" ;;
+    esac
+    {
+        printf '#!/bin/sh\n%s "%s" "$0" "$@"\n%s\n' "'''exec'" "$(cd "$folder" && pwd)/bin/python" "' '''"
+        cat "$rest"
+    } >"$1"
+    rm "$rest"
+}
+
+if is_installed_there "$@"; then
+    [ -x "$folder/bin/python" ] || take_over
+    exit 0
+fi
 
 if [ ! -x "$folder/bin/python" ]; then
     "$python" -m venv "$folder" || {
@@ -47,3 +93,4 @@ install_with_uv $arguments || pip install --require-hashes $arguments || {
     echo "for a mirror set PIP_INDEX_URL. After that nothing here needs a network." >&2
     exit 1
 }
+for file in "$@"; do cp "$file" "$(record "$file")"; done

@@ -15,15 +15,13 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from signalbox import console_links, naming, serving
+from signalbox import console_links, naming
 from signalbox.manifest import read_document
+from signalbox_cli.acceptance_cleanup import leaving_nothing
 from signalbox_cli.acceptance_evidence import PAGE, Check, Evidence, page
 from signalbox_cli.acceptance_predictions import Probe, compare_batch, compare_endpoint, read_probe
 from signalbox_cli.console import Output
 from signalbox_cli.deciding import decide
-from signalbox_cli.documents import change_record
 from signalbox_cli.errors import CommandError
 from signalbox_cli.models import describe
 from signalbox_cli.packaging import NO_MANIFEST
@@ -72,7 +70,7 @@ def train(
         _check_data(planned, source)
         started = release(target, copied, options=options)
         output.note(f"Released {planned.workload} as execution {started.execution_id}")
-        with _stopped_on_fault(target, started.execution_id):
+        with leaving_nothing(target, started.execution_id, output):
             return _decided(target, started.execution_id, source, commit, output)
 
 
@@ -145,30 +143,6 @@ def _check_data(planned: Plan, source: Path | None) -> None:
         check(source, planned.data, "UploadSourceData")
 
 
-@contextlib.contextmanager
-def _stopped_on_fault(target: Target, execution_id: str) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        _stop(target, execution_id)
-        raise
-
-
-def _stop(target: Target, execution_id: str) -> None:
-    """Abandon the run, unless it has ended by itself."""
-    try:
-        target.client("codepipeline").stop_pipeline_execution(
-            pipelineName=target.wiring().pipeline,
-            pipelineExecutionId=execution_id,
-            abandon=True,
-            reason="signalbox acceptance could not go on",
-        )
-    except ClientError as error:
-        ended = ("PipelineExecutionNotStoppableException", "DuplicatedStopRequestException")
-        if error.response["Error"]["Code"] not in ended:
-            raise
-
-
 def _decided(
     target: Target, execution_id: str, source: Path | None, commit: str, output: Output
 ) -> Evidence:
@@ -231,16 +205,13 @@ def infer(target: Target, trained: Evidence, *, output: Output, keep_endpoint: b
     The endpoint is deleted afterwards, whatever comes out; its config and model are kept as those
     of any other deployment. Raises CommandError when there is nothing to compare.
     """
-    with _stopped_on_fault(target, trained.execution_id):
+    endpoint = "" if keep_endpoint else f"{target.prefix}-{trained.workload}"
+    with leaving_nothing(target, trained.execution_id, output, endpoint=endpoint):
         run = follow(target, trained.execution_id, output)
-    try:
         manifest = read_manifest(target, run)
         version = describe(target, trained.model_package_arn)
         probe = read_probe(target, version, manifest)
         return trained.with_checks(_compared(target, run, probe, manifest, output))
-    finally:
-        if not keep_endpoint:
-            take_down(target, f"{target.prefix}-{trained.workload}", output)
 
 
 def _compared(
@@ -263,15 +234,3 @@ def publish(target: Target, evidence: Evidence) -> None:
         Body=page(evidence).encode(),
         ContentType="text/markdown; charset=utf-8",
     )
-
-
-def take_down(target: Target, endpoint: str, output: Output) -> None:
-    """Delete the endpoint and say so in its serving record, or the reconciler would miss it."""
-    try:
-        target.client("sagemaker").delete_endpoint(EndpointName=endpoint)
-    except ClientError as error:
-        if not any(words in str(error).lower() for words in ("could not find", "not found")):
-            raise
-        return
-    change_record(target, endpoint, lambda record: serving.taken_down(record, "acceptance is over"))
-    output.note(f"Deleted the endpoint {endpoint}")

@@ -16,6 +16,7 @@ from signalbox import naming, probes
 from signalbox.errors import ProbeFailed, ProbeInvalid
 from signalbox.manifest_resolved import from_json, to_input
 from signalbox.manifest_sections import InferenceMode
+from signalbox_cli.acceptance_cleanup import stop_machine
 from signalbox_cli.acceptance_evidence import Check
 from signalbox_cli.errors import CommandError, RunFailed
 from signalbox_cli.models import ModelVersion
@@ -151,7 +152,11 @@ def _transformed(target: Target, run: RunView, probe: Probe, execution: str) -> 
         name=execution,
         input=to_input(batch).decode(),
     )
-    return _await_predictions(target, started["executionArn"])
+    try:
+        return _await_predictions(target, started["executionArn"])
+    except BaseException:
+        stop_machine(target, started["executionArn"])
+        raise
 
 
 def _await_predictions(target: Target, execution: str) -> str:

@@ -16,7 +16,7 @@ class Deployed:
 
     stack: str
     status: str
-    tags: dict[str, str]
+    commit: str
     functions: tuple[str, ...]
     """Names of the stack's functions, each of which is active."""
 
@@ -55,11 +55,11 @@ class Environment:
         """What stands there; raises RunFailed unless all of it is of the commit and active."""
         described = self.target.client("cloudformation").describe_stacks(StackName=self.stack)
         stack: dict[str, Any] = described["Stacks"][0]
-        tags = {one["Key"]: one["Value"] for one in stack["Tags"]}
-        status = str(stack["StackStatus"])
-        if status not in _WHOLE or tags.get("commit") != commit:
-            raise RunFailed(f"{self.stack} is {status} of {tags.get('commit')}, not of {commit}")
-        return Deployed(self.stack, status, tags, self._functions())
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+        status, found = str(stack["StackStatus"]), str(outputs.get("Commit", ""))
+        if status not in _WHOLE or found != commit:
+            raise RunFailed(f"{self.stack} is {status} of {found or 'no commit'}, not of {commit}")
+        return Deployed(self.stack, status, found, self._functions())
 
     def _functions(self) -> tuple[str, ...]:
         pages = self.target.client("cloudformation").get_paginator("list_stack_resources")

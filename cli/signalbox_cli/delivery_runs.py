@@ -13,8 +13,8 @@ from signalbox_cli.console import Output, duration
 from signalbox_cli.errors import RunFailed
 from signalbox_cli.target import Target
 
-APPROVAL = ("Approval", "ApproveForProd")
-_BUILDS = ("Build", "StagingTrain", "StagingInferenceTest")
+APPROVAL = ("Prod", "ApproveForProd")
+_BUILDS = ("Build", "Train", "Infer", "Review")
 _PATIENCE_S = 1800.0
 _ENDED = ("Succeeded", "Failed", "Abandoned")
 _LOG_LINES = 50  # of a build: its last words are among them
@@ -63,9 +63,9 @@ class DeliveryRun:
         """Whether a person is asked."""
         return self.status == "InProgress"
 
-    def action(self, stage: str) -> Action:
-        """The last action of a stage; raises RunFailed when the run did not come there."""
-        found = [one for one in self.actions if one.stage == stage]
+    def action(self, stage: str, name: str = "") -> Action:
+        """The last action of a stage, or that of a name; raises RunFailed if it never began."""
+        found = [one for one in self.actions if one.stage == stage and name in ("", one.name)]
         if not found:
             raise RunFailed(f"delivery {self.id} is {self.status} and never came to {stage}")
         return found[-1]
@@ -129,12 +129,12 @@ class DeliveryPipeline:
         return tuple(_action(one) for one in reversed(list(told)))
 
     def _tell(self, run: DeliveryRun, said: set[str], *, past_approval: bool) -> None:
-        names = [one.stage for one in run.actions]
+        names, places = [one.stage for one in run.actions], [one.place for one in run.actions]
         for one in run.actions:
             if one.status not in _ENDED or f"{one.place}" in said:
                 continue
             said.add(f"{one.place}")
-            if past_approval and names.index(one.stage) < names.index(APPROVAL[0]):
+            if past_approval and places.index(one.place) < places.index(APPROVAL):
                 continue
             name = one.name if names.count(one.stage) == 1 else f"{one.stage}, {one.name}"
             label = one.stage if names.count(one.stage) == 1 else name
@@ -146,7 +146,7 @@ class DeliveryPipeline:
     def last_words(self, action: Action) -> str:
         """The line in which a failed build's log says why; of any other action its cause."""
         build = action.told.get("output", {}).get("executionResult", {}).get("externalExecutionId")
-        if action.stage not in _BUILDS or not build:
+        if action.name not in _BUILDS or not build:
             return action.cause
         found = self._target.client("codebuild").batch_get_builds(ids=[build])["builds"]
         logs = found[0]["logs"]
@@ -159,7 +159,7 @@ class DeliveryPipeline:
 
     def question(self, run: DeliveryRun) -> str:
         """What the person is asked, with the evidence in it."""
-        asked = run.action(APPROVAL[0]).told["input"]["resolvedConfiguration"]
+        asked = run.action(*APPROVAL).told["input"]["resolvedConfiguration"]
         return str(asked["CustomData"])
 
     def token(self, run: DeliveryRun) -> str:
@@ -168,15 +168,16 @@ class DeliveryPipeline:
         (stage,) = [one for one in told["stageStates"] if one["stageName"] == APPROVAL[0]]
         if stage.get("latestExecution", {}).get("pipelineExecutionId") != run.id:
             raise RunFailed(f"another run than {run.id} waits for its approval")
-        return str(stage["actionStates"][0]["latestExecution"]["token"])
+        (asked,) = [one for one in stage["actionStates"] if one["actionName"] == APPROVAL[1]]
+        return str(asked["latestExecution"]["token"])
 
-    def preview(self, run: DeliveryRun, environment: str) -> list[str]:
-        """What the build of a run said that deploying it to an environment would change."""
-        (made,) = run.action("Build").told["output"]["outputArtifacts"]
+    def changes(self, run: DeliveryRun) -> list[str]:
+        """What executing the change set would do that prod's approval is about."""
+        (made,) = run.action(APPROVAL[0], "Review").told["output"]["outputArtifacts"]
         place = made["s3location"]
         body = self._target.client("s3").get_object(Bucket=place["bucket"], Key=place["key"])
         with zipfile.ZipFile(io.BytesIO(body["Body"].read())) as packages:
-            return packages.read(f"{environment}/preview.txt").decode().splitlines()
+            return packages.read("prod/changes.txt").decode().splitlines()
 
 
 def said(text: str) -> str:

@@ -167,7 +167,7 @@ class DeliveryDemo:
         run = self._released(commit)
         question = self._asked(run, commit)
         self._staging.check_deployed(commit.id)
-        preview = self._pipeline.preview(run, "prod")
+        preview = self._pipeline.changes(run)
         self._output.say(f"  [bold]asked[/bold]    {said(question)}")
         for line in preview[:_SHOWN_CHANGES]:
             self._output.say(f"  preview  {said(line)}")
@@ -225,7 +225,7 @@ class DeliveryDemo:
         before = [one.newest_event() for one in places]
         run = self._released(commit)
         self._asked(run, commit)
-        preview = self._pipeline.preview(run, "prod")
+        preview = self._pipeline.changes(run)
         ended = self._approved(run, "nothing changes")
         changed = [
             one.name

@@ -40,6 +40,8 @@ class Blueprint:
     artifacts: tuple[Artifact, ...] = ()
     template: str = ""
     """The text it was drawn from, with local paths replaced."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """The stack's, which every resource gets that takes a list of tags."""
 
     def kind(self, logical_id: str) -> ResourceType:
         """The resource type of a logical id."""
@@ -53,8 +55,17 @@ class Blueprint:
         """Resolved and typed properties of a resource, in the values of `scope`."""
         pointer = f"/Resources/{escaped(logical_id)}/Properties"
         stated = resolve(self.resources[logical_id].get("Properties", {}), scope, pointer)
-        typed: dict[str, Any] = schema.normalised(self.kind(logical_id).properties, stated)
+        known = self.kind(logical_id).properties
+        typed: dict[str, Any] = schema.normalised(known, stated)
+        if self.tags and known.fields.get("Tags") is schema.TAGS:
+            typed["Tags"] = _tagged(self.tags, typed.get("Tags", []))
         return typed
+
+
+def _tagged(stack: Mapping[str, str], own: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The stack's tags, then the resource's own, which win."""
+    names = {tag["Key"] for tag in own}
+    return [{"Key": k, "Value": v} for k, v in stack.items() if k not in names] + own
 
 
 def draw(request: DeployRequest, surroundings: Surroundings) -> Blueprint:
@@ -75,7 +86,7 @@ def draw(request: DeployRequest, surroundings: Surroundings) -> Blueprint:
         cache=request.build_dir / "templates",
     )
     text = json.dumps(packaged.template, default=str)
-    return replace(drawn, artifacts=packaged.artifacts, template=text)
+    return replace(drawn, artifacts=packaged.artifacts, template=text, tags=request.tags)
 
 
 def draw_source(

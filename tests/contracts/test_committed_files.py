@@ -25,8 +25,11 @@ REGISTRIES = re.compile(
     r"pypi\.org/simple|files\.pythonhosted|registry\.(npmjs|yarnpkg)|--(extra-)?index-url|"
     r"--find-links|artifactory|devpi|nexus/repository"
 )
-# A home or a build folder of one machine. /opt/ml is SageMaker's own, /tmp everyone's.
-MACHINE_PATHS = re.compile(r"(?<![\w.$}>-])/(home|Users|root|work|farm|workspace)/[\w.]")
+# A home or a build folder of one machine. /opt/ml is SageMaker's own, /tmp everyone's, and below
+# /root CodeBuild's images keep what they download.
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.$}>-])/(home|Users|root(?!/\.(cache|npm)/)|work|farm|workspace)/[\w.]"
+)
 
 
 def text_of(path: Path) -> str:

@@ -72,6 +72,39 @@ def test_a_command_acts_as_the_role_and_nobody_else(
     assert json.loads(done.stdout) == [assumed, region, None]
 
 
+RENEW = """
+import boto3, datetime, json, os
+found = boto3.Session().get_credentials()
+keys = [found.get_frozen_credentials().access_key]
+found._expiry_time = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=1)
+keys.append(found.get_frozen_credentials().access_key)
+sts = boto3.client("sts")
+print(json.dumps([found.method, keys, os.environ.get("AWS_SECRET_ACCESS_KEY"),
+                  sts.get_caller_identity()["Arn"].split("/")[1]]))
+"""
+
+
+def test_a_command_outlasts_its_first_session(laptop: LaptopServer) -> None:
+    """An hour is the longest that a role has which a role assumed; an acceptance may take three."""
+    done = run(laptop, "dev/delivery", "--", sys.executable, "-c", RENEW)
+
+    assert done.returncode == 0, done.stderr
+    method, keys, secret, role = json.loads(done.stdout)
+    assert (method, secret) == ("custom-process", None)
+    assert keys[0] != keys[1]
+    assert role == "signalbox-dev-delivery-us-east-1"
+
+
+def test_a_role_does_not_become_another_one(laptop: LaptopServer) -> None:
+    """The caller would be lost, and with it the way to renew."""
+    inner = (sys.executable, "-m", "delivery.as_role", "dev/delivery", "--", "true")
+
+    done = run(laptop, "dev/delivery", "--", *inner)
+
+    assert done.returncode == 2
+    assert "role/signalbox-dev-delivery-us-east-1 already" in done.stderr
+
+
 def test_the_command_s_own_exit_code_comes_back(laptop: LaptopServer) -> None:
     assert run(laptop, "dev/delivery", "--", "sh", "-c", "exit 7").returncode == 7
 

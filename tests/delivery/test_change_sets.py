@@ -128,6 +128,61 @@ def test_what_holds_data_is_not_replaced_unless_that_is_asked_for(
     assert "change-sets-first" not in buckets
 
 
+def test_a_preview_that_would_lose_data_fails_after_it_is_written_down(
+    folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So a build of the delivery pipeline fails, before staging has lost anything."""
+    folder.package(Data=bucket("change-sets-second"), A=parameter("1", "/change-sets/guard"))
+    change_sets.deploy(folder.stack, replace_data=False)
+    folder.package(A=parameter("1", "/change-sets/guard"))
+
+    with pytest.raises(change_sets.DataLoss, match=r"Data would lose what it holds.*may_lose"):
+        change_sets.preview(folder.stack, Path("out/preview.txt"))
+
+    assert Path("out/preview.txt").read_text().endswith("LOSES DATA\n")
+    change_sets.preview(folder.stack, None, may_lose=["Data"])
+    change_sets.deploy(folder.stack, replace_data=False, may_lose=["Data"])
+    buckets = {b["Name"] for b in clients.developer_client("s3").list_buckets()["Buckets"]}
+    assert "change-sets-second" not in buckets
+
+
+def test_a_review_looks_at_the_change_set_that_is_to_be_executed_and_leaves_it(
+    folder: Folder,
+) -> None:
+    folder.package(Data=bucket("change-sets-third"), A=parameter("1", "/change-sets/review"))
+    package = change_sets.read_package()
+    stack_calls.create(folder.stack, "signalbox-delivery", package)
+
+    found = change_sets.review(folder.stack, "signalbox-delivery", Path("out/changes.txt"))
+
+    said = change_sets.summary(folder.stack, found)
+    assert said == f"{folder.stack.name} in us-east-1: 2 Add; 0 replaced."
+    assert len(Path("out/changes.txt").read_text().splitlines()) == 2
+    assert stack_calls.execute(folder.stack, "signalbox-delivery") == "CREATE_COMPLETE"
+
+
+def test_a_change_set_of_a_stack_that_was_changed_since_is_not_executed(folder: Folder) -> None:
+    """What was approved is executed, or nothing is."""
+    folder.package({"Kind": "k"}, A=parameter("1", "/change-sets/since"))
+    change_sets.deploy(folder.stack, replace_data=False)
+    folder.package({"Kind": "k"}, A=parameter("2", "/change-sets/since"))
+    stack_calls.create(folder.stack, "approved", change_sets.read_package())
+    cloudformation = clients.developer_client("cloudformation")
+    folder.package({"Kind": "k"}, A=parameter("3", "/change-sets/since"))
+    cloudformation.update_stack(
+        StackName=folder.stack.name,
+        TemplateBody=change_sets.PACKAGED.read_text(),
+        Parameters=[{"ParameterKey": "Kind", "ParameterValue": "k"}],
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=folder.stack.name)
+
+    with pytest.raises(StackError, match=r"cannot be executed in its current status.*OBSOLETE"):
+        stack_calls.execute(folder.stack, "approved")
+
+    found = clients.developer_client("ssm").get_parameter(Name="/change-sets/since")
+    assert found["Parameter"]["Value"] == "3"
+
+
 def test_a_failing_update_says_what_failed_and_leaves_what_was(folder: Folder) -> None:
     ssm, taken = clients.developer_client("ssm"), "/change-sets/taken"
     folder.package(A=parameter("1", "/change-sets/failing"))

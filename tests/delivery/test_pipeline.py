@@ -52,11 +52,34 @@ def filled(value: Any, found: Settings) -> str:
 
 def test_nothing_reaches_prod_before_it_was_tried_out_and_approved() -> None:
     assert [stage["Name"] for stage in PIPELINE["Stages"]] == [
-        *("Source", "Build", "Staging", "StagingTrain", "StagingInferenceTest", "Approval", "Prod"),
+        *("Source", "Build", "Staging", "StagingTrain", "StagingInferenceTest", "Prod"),
     ]
-    (approval,) = actions("Approval")
-    assert approval["ActionTypeId"]["Category"] == "Approval"
     assert PIPELINE["ExecutionMode"] == "QUEUED"
+
+
+def test_what_is_executed_in_prod_is_what_was_reviewed_and_approved() -> None:
+    """In one stage, which one run holds: no later commit puts another change set in its place."""
+    orders: dict[str, set[int]] = {}
+    for action in actions("Prod"):
+        configuration = action["Configuration"]
+        what = configuration.get("ActionMode", action["ActionTypeId"]["Category"])
+        orders.setdefault(what, set()).add(action["RunOrder"])
+    sets = [a["Configuration"] for a in actions("Prod") if "ActionMode" in a["Configuration"]]
+
+    assert orders == {
+        "CHANGE_SET_REPLACE": {1},
+        "Build": {2},
+        "Approval": {3},
+        "CHANGE_SET_EXECUTE": {4, 5, 6},
+    }
+    assert {str(one["ChangeSetName"]) for one in sets} == {"{'Fn::Sub': '${AppName}-delivery'}"}
+
+
+def test_the_approval_counts_what_changes() -> None:
+    (approval,) = (a for a in actions("Prod") if a["Name"] == "ApproveForProd")
+    texts = approval["Configuration"]["CustomData"]["Fn::If"][1:]
+
+    assert ["#{Review.REVIEW_SUMMARY}" in text for text in texts] == [True, True]
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
@@ -64,7 +87,8 @@ def test_a_stack_is_changed_by_a_change_set_under_the_roles_of_its_account(
     environment: str,
 ) -> None:
     found = settings.load()
-    prepare, deploy = actions(environment.title())[:2]
+    stage = {action["Name"]: action for action in actions(environment.title())}
+    prepare, deploy = stage["PrepareChanges"], stage["Deploy"]
 
     for action in (prepare, deploy):
         assert filled(action["RoleArn"], found) == found.role_arn(environment, "delivery")
@@ -78,11 +102,11 @@ def test_a_stack_is_changed_by_a_change_set_under_the_roles_of_its_account(
 
 
 def test_prod_is_deployed_region_after_region() -> None:
-    orders = [action["RunOrder"] for action in actions("Prod")]
+    deploying = [a for a in actions("Prod") if a["Name"].startswith("Deploy")]
 
-    assert orders == [1, 2, 3, 4, 5, 6]
-    regions = [action["Region"]["Ref"] for action in actions("Prod")]
-    assert regions == [f"Prod{word}Region" for word in ("", "", *["Second"] * 2, *["Third"] * 2)]
+    assert [action["RunOrder"] for action in deploying] == [4, 5, 6]
+    regions = [action["Region"]["Ref"] for action in deploying]
+    assert regions == [f"Prod{word}Region" for word in ("", "Second", "Third")]
 
 
 def test_roles_of_builds_and_pipeline_are_those_of_the_account_set_up() -> None:
@@ -91,11 +115,12 @@ def test_roles_of_builds_and_pipeline_are_those_of_the_account_set_up() -> None:
 
     assert roles == {
         "BuildProject": found.role_arn("operations", "build"),
+        "ReviewProject": found.role_arn("operations", "build"),
         "AcceptanceTrainProject": found.role_arn("operations", "acceptance"),
         "AcceptanceInferProject": found.role_arn("operations", "acceptance"),
     }
     assert filled(PIPELINE["RoleArn"], found) == found.role_arn("operations", "pipeline")
-    (rule,) = repository.resources("AWS::Events::Rule", DOCUMENT).values()
+    rule = repository.resources("AWS::Events::Rule", DOCUMENT)["SourceArrivedRule"]
     assert filled(rule["Targets"][0]["RoleArn"], found) == found.role_arn("operations", "start")
 
 
@@ -192,6 +217,15 @@ def test_every_build_has_its_buildspec_and_may_do_nothing_privileged() -> None:
     for project in PROJECTS.values():
         assert "PrivilegedMode" not in project["Environment"]
         assert project["EncryptionKey"] == {"Ref": "ArtifactKeyArn"}
+
+
+@pytest.mark.parametrize("path", BUILDSPECS, ids=lambda p: p.stem)
+def test_a_build_keeps_downloads_only(path: Any) -> None:
+    """An environment knows its own place, and CodeBuild's source folder is a new one each time."""
+    cached = yaml.safe_load(path.read_text(encoding="utf-8"))["cache"]["paths"]
+
+    assert {"/root/.cache/uv/**/*", "/root/.cache/pip/**/*"} <= set(cached)
+    assert [name for name in cached if not name.startswith(("/root/.cache/", "/root/.npm/"))] == []
 
 
 @pytest.mark.parametrize("path", BUILDSPECS, ids=lambda p: p.stem)

@@ -6,6 +6,7 @@ then shows that the grants are needed.
 
 import io
 import json
+import re
 import time
 import urllib.request
 import zipfile
@@ -19,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from delivery import settings, toml_writing
 from delivery.model import ENVIRONMENT_ROLES, OPERATIONS_ROLES, Settings
-from localaws import iam
+from localaws import iam, inbox
 from localaws.clients import developer_client
 from localaws.iam_record import Record, denials, from_json
 from localaws.server import LaptopServer
@@ -41,6 +42,7 @@ class Run:
 
     found: Settings
     url: str
+    inbox: Path
     asked: dict[str, str]
     """What the person was asked before prod."""
     status: str
@@ -70,15 +72,16 @@ def source_archive(found: Settings) -> bytes:
 @pytest.fixture(scope="module")
 def run(laptop: LaptopServer, accounts: dict[str, dict[str, str]], found: Settings) -> Run:
     """The delivery pipeline deployed, a commit released, approved, and come to its end."""
-    (pipeline,) = (d for d in settings.deployments(found) if d.name == "pipeline")
-    more = {"Checks": "help", "NotificationEmail": "you@laptop.invalid"}
-    deploy(replace(pipeline, parameters={**pipeline.parameters, **more}), accounts)
+    told = replace(found, checks="help", approvers="you@laptop.invalid")
+    (pipeline,) = (d for d in settings.deployments(told) if d.name == "pipeline")
+    deploy(pipeline, accounts)
     developer_client("s3", account=found.operations.account).put_object(
         Bucket=found.artifact_bucket, Key="source/source.zip", Body=source_archive(found)
     )
     asked = approve(found)
     status = ended(found)
-    return Run(found, laptop.url, asked, status, recorded(laptop.url))
+    mails = laptop.config.state_dir / inbox.FOLDER
+    return Run(found, laptop.url, mails, asked, status, recorded(laptop.url))
 
 
 def recorded(url: str) -> list[Record]:
@@ -94,7 +97,8 @@ def approve(found: Settings) -> dict[str, str]:
     name, deadline = f"{found.app}-delivery", time.monotonic() + LONGEST_S
     while time.monotonic() < deadline:
         stages = {s["stageName"]: s for s in client.get_pipeline_state(name=name)["stageStates"]}
-        latest = stages["Approval"]["actionStates"][0].get("latestExecution", {})
+        actions = {a["actionName"]: a for a in stages["Prod"]["actionStates"]}
+        latest = actions["ApproveForProd"].get("latestExecution", {})
         if latest.get("token"):
             break
         assert_nothing_failed(stages)
@@ -103,7 +107,7 @@ def approve(found: Settings) -> dict[str, str]:
     (approval,) = (d for d in details if d["actionName"] == "ApproveForProd")
     client.put_approval_result(
         pipelineName=name,
-        stageName="Approval",
+        stageName="Prod",
         actionName="ApproveForProd",
         token=latest["token"],
         result={"summary": "looks good", "status": "Approved"},
@@ -188,7 +192,7 @@ def test_the_person_is_asked_with_the_evidence(run: Run) -> None:
     assert f"s3/buckets/signalbox-staging-workflow-{run.found.environments['staging'].account}" in (
         question
     )
-    assert "prod/preview.txt" in question
+    assert re.search(r"signalbox-prod in us-east-1: \d{2,3} Add; 0 replaced\. Tried out", question)
     assert "commit unknown" not in question
     assert len(question) <= 1000
 
@@ -560,3 +564,26 @@ def test_a_stack_is_changed_in_place_and_deleted_under_the_role_that_made_it(run
     assert group["retentionInDays"] == 60
     buckets = developer_client("s3", account=staging.account).list_buckets()["Buckets"]
     assert len([b for b in buckets if b["Name"].startswith(f"{name}-")]) == 3
+
+
+def mails(run: Run) -> list[str]:
+    """What was sent by e-mail."""
+    return [path.read_text() for path in run.inbox.glob("*")]
+
+
+def test_the_approvers_are_asked_and_told_of_a_failure_by_e_mail(run: Run) -> None:
+    developer_client("s3", account=run.found.operations.account).put_object(
+        Bucket=run.found.artifact_bucket, Key="source/source.zip", Body=b"no archive"
+    )
+    deadline = time.monotonic() + LONGEST_S
+    while (
+        not any("failed or was rejected" in m for m in mails(run)) and time.monotonic() < deadline
+    ):
+        time.sleep(0.2)
+
+    (failed,) = (mail for mail in mails(run) if "failed or was rejected" in mail)
+    client = developer_client("codepipeline", account=run.found.operations.account)
+    name = f"{run.found.app}-delivery"
+    newest = client.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"][0]
+    assert (newest["status"], newest["pipelineExecutionId"] in failed) == ("Failed", True)
+    assert any("ApproveForProd" in mail for mail in mails(run))

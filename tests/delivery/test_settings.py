@@ -305,12 +305,48 @@ def test_a_check_that_is_no_make_target_is_refused(folder: Path) -> None:
         settings.load(folder)
 
 
-def test_a_stack_is_tagged_with_its_commit_where_that_is_known() -> None:
+def test_a_commit_is_a_parameter_and_no_tag() -> None:
+    """CloudFormation hands a changed tag of the stack on to every resource."""
     found, commit = settings.load(), "0f914693e8b054596ba0e2a5899c886dc33a8fd2"
-    tags = {"app": "signalbox", "environment": "staging"}
 
     known = json.loads(settings.template_configuration(found, "staging", commit=commit))
     unknown = json.loads(settings.template_configuration(found, "staging"))
 
-    assert known["Tags"] == {**tags, "commit": commit}
-    assert unknown["Tags"] == tags
+    assert [one["Parameters"]["Commit"] for one in (known, unknown)] == [commit, ""]
+    assert known["Tags"] == unknown["Tags"] == {"app": "signalbox", "environment": "staging"}
+
+
+def test_who_approves_and_for_how_long_are_the_pipelines(folder: Path) -> None:
+    shared = folder / "shared.toml"
+    change(shared, 'approvers = ""', 'approvers = "release@example.com"')
+    change(shared, "approval_timeout_minutes = 10080", "approval_timeout_minutes = 60")
+
+    pipeline = settings.deployments(settings.load(folder))[-1]
+
+    assert pipeline.parameters["NotificationEmail"] == "release@example.com"
+    assert pipeline.parameters["ApprovalTimeoutMinutes"] == "60"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('approvers = ""', 'approvers = "nobody"', "approvers: 'nobody' cannot be used; write an"),
+        ("_minutes = 10080", "_minutes = 4", "_minutes: 4 cannot be used; write 5 to 86400"),
+        ("_minutes = 10080", "_minutes = true", "_minutes: True cannot be used"),
+    ],
+)
+def test_an_approval_that_cannot_be_asked_for_is_refused(
+    folder: Path, old: str, new: str, problem: str
+) -> None:
+    change(folder / "shared.toml", old, new)
+
+    with pytest.raises(SettingsError, match=problem):
+        settings.load(folder)
+
+
+def test_data_that_may_be_lost_is_named_by_environment(folder: Path) -> None:
+    change(folder / "prod.toml", "[promotion]", 'may_lose = ["OldQueue"]\n\n[promotion]')
+
+    found = settings.load(folder).environments
+
+    assert [found[name].may_lose for name in ("staging", "prod")] == [(), ("OldQueue",)]

@@ -220,6 +220,39 @@ def test_data_that_is_refused_is_no_run_that_others_wait_for(here: World, tmp_pa
     assert newest["pipelineExecutionSummaries"][0]["status"] == "Stopped"
 
 
+CLEAN_UP = """
+import os, sys
+from signalbox_cli import acceptance_cleanup
+from signalbox_cli.target import Target
+target = Target(environment="staging", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+acceptance_cleanup.stop(target, sys.argv[1])
+"""
+
+
+def test_cleaning_up_after_a_run_that_has_ended_changes_nothing(here: World) -> None:
+    """As the acceptance role, which may stop a machine of a trial that was interrupted."""
+    pipelines = here.accounts.client("codepipeline", "staging")
+    runs = pipelines.list_pipeline_executions(pipelineName="signalbox-staging-workflow")
+    (ended, *_) = (
+        one["pipelineExecutionId"]
+        for one in runs["pipelineExecutionSummaries"]
+        if one["status"] == "Succeeded"
+    )
+
+    done = here.as_workflow("staging", "acceptance", sys.executable, "-c", CLEAN_UP, ended)
+
+    assert done.returncode == 0, done.stderr
+    machines = here.accounts.client("stepfunctions", "staging")
+    stopped = [
+        execution["executionArn"]
+        for machine in machines.list_state_machines()["stateMachines"]
+        for execution in machines.list_executions(
+            stateMachineArn=machine["stateMachineArn"], statusFilter="ABORTED"
+        )["executions"]
+    ]
+    assert stopped == []
+
+
 def test_the_roles_of_workflow_and_acceptance_have_nothing_to_spare(here: World) -> None:
     """Whatever is taken from them, something that this file has done is refused."""
     roles = here.role_policies("staging", "github", "acceptance")

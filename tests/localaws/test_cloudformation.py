@@ -143,7 +143,7 @@ def test_what_changes_no_property_is_an_update_too(name: str, more: dict[str, An
 
 
 def test_tags_of_a_stack_reach_what_is_made_with_them(name: str) -> None:
-    """On AWS a later change of the stack's tags would reach the queue as well."""
+    """A later change of them is a change of every resource that has tags, as on AWS."""
     world.create(name, Tags=[{"Key": "team", "Value": "a"}])
     url = client("sqs").get_queue_url(QueueName=f"{name}-queue")["QueueUrl"]
     assert client("sqs").list_queue_tags(QueueUrl=url)["Tags"] == {"team": "a"}
@@ -151,7 +151,27 @@ def test_tags_of_a_stack_reach_what_is_made_with_them(name: str) -> None:
     world.update(name, Tags=[{"Key": "team", "Value": "b"}])
 
     assert described(name)["Tags"] == [{"Key": "team", "Value": "b"}]
-    assert client("sqs").list_queue_tags(QueueUrl=url)["Tags"] == {"team": "a"}
+    assert client("sqs").list_queue_tags(QueueUrl=url)["Tags"] == {"team": "b"}
+
+
+def test_a_tag_of_a_stack_is_proposed_as_a_change_of_its_resources(name: str) -> None:
+    world.create(name, Tags=[{"Key": "team", "Value": "a"}])
+
+    client("cloudformation").create_change_set(
+        StackName=name,
+        ChangeSetName="proposed",
+        TemplateBody=SMALL,
+        Parameters=given(Name=name),
+        Tags=[{"Key": "team", "Value": "b"}],
+    )
+
+    made = client("cloudformation").describe_change_set(StackName=name, ChangeSetName="proposed")
+    (change,) = (one["ResourceChange"] for one in made["Changes"])
+    assert (change["Action"], change["Replacement"], change["Scope"]) == (
+        "Modify",
+        "False",
+        ["Tags"],
+    )
 
 
 def test_previous_template_and_values_are_kept_where_asked(name: str) -> None:

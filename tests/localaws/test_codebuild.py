@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import codebuild_builds, codebuild_caches, job_logs
+from localaws import codebuild_builds, job_logs
 from localaws.clients import developer_client
 from localaws.server import LaptopServer
 from tests.localaws.account_world import REGION, make_role, session_of, unused
@@ -334,29 +334,34 @@ def test_a_build_that_takes_too_long_is_ended(bench: BuildBench, monkeypatch: py
     assert context(built, "BUILD")["statusCode"] == "BUILD_TIMED_OUT"
 
 
-def test_cached_folders_come_from_the_checkout_or_from_the_build_before(
-    bench: BuildBench, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-):
-    """`.venv` and `.tools` lead to the checkout's; an environment's own code is the build's."""
-    packages = tmp_path / ".venv/lib/python3.11/site-packages"
-    packages.mkdir(parents=True)
-    (tmp_path / ".venv/bin").mkdir()
-    (tmp_path / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")
-    (packages / "_project.pth").write_text(f"{tmp_path}\n{tmp_path}/cli\n/elsewhere\nimport x\n")
-    monkeypatch.setattr(codebuild_caches, "CHECKOUT", tmp_path)
+def test_cached_folders_come_from_the_build_before(bench: BuildBench):
+    """Of the same project; the source folder itself is another one each time."""
     build = spec(
-        'test -f .venv/pyvenv.cfg && echo "$PYTHONPATH" | sed "s|$CODEBUILD_SRC_DIR|SRC|g"',
         "cat kept/count || true",
+        "cat ~/.cache/pip/where || true",
         "echo again > kept/count",
-        cache={"paths": [".venv/**/*", "kept/**/*", "/elsewhere/*"]},
+        "pwd > ~/.cache/pip/where",
+        'test "$(cat ~/.cache/pip/where)" = "$CODEBUILD_SRC_DIR"',
+        cache={"paths": ["kept/**/*", "/root/.cache/pip/**/*", "/elsewhere/*"]},
     )
-    cache = {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]}
-    bench.create(build, cache=cache)
+    bench.create(build, cache={"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]})
 
-    bench.ended(bench.start())
-    built = bench.ended(bench.start())
+    first = printed(bench.log(bench.ended(bench.start())["id"]))
+    second = printed(bench.log(bench.ended(bench.start())["id"]))
 
-    assert printed(bench.log(built["id"])) == ["SRC:SRC/cli", "again"]
+    assert [line for line in first if "No such file" not in line] == []
+    again, where = second
+    assert again == "again"
+    assert where.endswith("/src")
+
+
+def test_two_builds_never_have_the_same_source_folder(bench: BuildBench):
+    """So what knows its own place, such as a virtual environment, cannot be cached."""
+    bench.create(spec('echo "$CODEBUILD_SRC_DIR"'))
+
+    places = [printed(bench.log(bench.ended(bench.start())["id"])) for _ in range(2)]
+
+    assert places[0] != places[1]
 
 
 def test_events_tell_each_change(bench: BuildBench):

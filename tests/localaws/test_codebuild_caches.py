@@ -1,106 +1,137 @@
-"""A build's environment leads to the checkout's packages, and the checkout is only read."""
+"""What a build finds again: cached folders, and on the laptop the checkout's installed packages."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from localaws import codebuild_caches
-from localaws.codebuild_caches import Caches, keep_times
+from localaws.codebuild_caches import Caches
+
+ROOT = Path(__file__).parents[2]
+LOCKED = "requirements/laptop.txt"
 
 
-def tree(folder: Path) -> dict[str, tuple[bytes, float]]:
-    """Content and time of every file."""
+def test_cached_folders_are_linked_to_what_the_project_keeps(tmp_path: Path) -> None:
+    source, home, kept = (tmp_path / name for name in ("src", "home", "kept"))
+    source.mkdir()
+    caches = Caches(source, home, kept)
+
+    caches.provide(("/root/.cache/pip/**/*", "made/**/*", "/elsewhere/**/*", "../out/**/*"))
+
+    assert (home / ".cache/pip").resolve() == (kept / "root-.cache-pip").resolve()
+    assert (source / "made").resolve() == (kept / "made").resolve()
+    assert sorted(path.name for path in kept.iterdir()) == ["made", "root-.cache-pip"]
+
+
+def test_a_folder_of_the_source_wins_over_a_cached_one(tmp_path: Path) -> None:
+    source, kept = tmp_path / "src", tmp_path / "kept"
+    (source / ".venv").mkdir(parents=True)
+
+    Caches(source, tmp_path / "home", kept).provide((".venv/**/*",))
+
+    assert not (source / ".venv").is_symlink()
+    assert not kept.exists()
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Content of every file."""
     return {
-        path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime)
+        path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and "__pycache__" not in path.parts
     }
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with a package installed, a script of it, and tools of npm."""
+def checkout(tmp_path: Path) -> Path:
+    """A checkout whose environment holds a package, the checkout's own code, and two programs."""
     made = tmp_path / "checkout"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(made / ".venv")], check=True)
     (packages,) = (made / ".venv").glob("lib/python*/site-packages")
     (packages / "installed.py").write_text("WHERE = 'installed'\n")
     (packages / "_project.pth").write_text(f"{made}\n")
     (made / "project.py").write_text("WHERE = 'checkout'\n")
-    script = made / ".venv/bin/tell"
-    script.write_text(f"#!{made}/.venv/bin/python\nimport project\nprint(project.WHERE)\n")
-    script.chmod(0o755)
-    module = made / ".tools/asl/node_modules/lint/lib"
-    module.mkdir(parents=True)
-    (module / "main.js").write_text("main")
-    (made / ".tools/asl/.ready").write_text("")
-    monkeypatch.setattr(codebuild_caches, "CHECKOUT", made)
+    own = f"{made}/.venv/bin/python"
+    says = "import installed, sys\nprint(installed.WHERE, sys.prefix)\n"
+    for name, first in (
+        ("tell", f"#!{own}\n"),
+        ("tell-long", f"#!/bin/sh\n'''exec' \"{own}\" \"$0\" \"$@\"\n' '''\n"),
+    ):
+        (made / ".venv/bin" / name).write_text(first + says)
+        (made / ".venv/bin" / name).chmod(0o755)
+    (made / ".venv/.installed-laptop.txt").write_text("boto3==1.40\n")
     return made
 
 
-def provided(folder: Path) -> tuple[Path, dict[str, str]]:
+def build(folder: Path, checkout: Path, requirements: str = "boto3==1.40\n") -> tuple[Path, int]:
+    """A source folder in which `make .venv` was done as far as make_environment.sh does it."""
     source = folder / "src"
-    source.mkdir(exist_ok=True)
-    (source / "project.py").write_text("WHERE = 'build'\n")
-    caches = Caches(source, folder / "home", folder / "kept")
-    return source, caches.provide((".venv/**/*", ".tools/**/*", "~/.cache/pip/**/*"))
-
-
-def output(source: Path, environment: dict[str, str], *command: str) -> list[str]:
-    """The words that a program prints."""
-    ran = subprocess.run(
-        command, cwd=source, env=environment, capture_output=True, text=True, check=True
+    shutil.copytree(ROOT / "tools", source / "tools", ignore=shutil.ignore_patterns("asl"))
+    (source / "requirements").mkdir()
+    (source / LOCKED).write_text(requirements)
+    (source / "requirements/build.txt").write_text("")
+    done = subprocess.run(
+        ["/bin/sh", "tools/make_environment.sh", sys.executable, ".venv", LOCKED],
+        cwd=source,
+        env={
+            "PATH": os.environ["PATH"],
+            "SIGNALBOX_CHECKOUT": str(checkout),
+            "PIP_NO_INDEX": "1",
+            "HOME": str(folder),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    return source, done.returncode
+
+
+def output(source: Path, *command: str) -> list[str]:
+    """The words that a program prints."""
+    path = {"PATH": os.environ["PATH"]}
+    ran = subprocess.run(command, cwd=source, env=path, capture_output=True, text=True, check=True)
     return ran.stdout.split()
 
 
-def test_a_build_uses_the_checkout_s_packages_and_its_own_code(tmp_path: Path, checkout: Path):
-    source, variables = provided(tmp_path)
-    environment = {"PATH": os.environ["PATH"], **variables}
-    tell = "import installed, project, sys; print(installed.WHERE, project.WHERE, sys.prefix)"
+def test_a_build_uses_the_checkout_s_packages_and_its_own_environment(
+    tmp_path: Path, checkout: Path
+) -> None:
+    source, status = build(tmp_path, checkout)
 
-    python = output(source, environment, ".venv/bin/python", "-c", tell)
-    script = output(source, environment, ".venv/bin/tell")
-
-    assert python == ["installed", "build", str(source / ".venv")]
-    assert script == ["build"]
+    assert status == 0
+    for program in (".venv/bin/tell", ".venv/bin/tell-long"):
+        assert output(source, program) == ["installed", str(source / ".venv")]
 
 
-def test_what_a_build_installs_or_removes_stays_in_the_build(tmp_path: Path, checkout: Path):
+def test_a_build_does_not_run_the_checkout_s_own_code(tmp_path: Path, checkout: Path) -> None:
+    source, _ = build(tmp_path, checkout)
+    look = "import importlib.util; print(importlib.util.find_spec('project'))"
+
+    assert output(source, ".venv/bin/python", "-c", look) == ["None"]
+
+
+def test_what_a_build_installs_or_removes_stays_in_the_build(
+    tmp_path: Path, checkout: Path
+) -> None:
     before = tree(checkout)
-    source, _ = provided(tmp_path)
+    source, _ = build(tmp_path, checkout)
 
     (packages,) = (source / ".venv").glob("lib/python*/site-packages")
     (packages / "installed.py").write_text("WHERE = 'again'\n")
-    (packages / "_project.pth").write_text(f"{source}\n")
     (source / ".venv/bin/tell").write_text("changed")
-    os.utime(source / ".venv/pyvenv.cfg")
-    (source / ".tools/asl/.ready").write_text("again")
-    (source / ".tools/asl/node_modules/lint/lib/main.js").unlink()
+    shutil.rmtree(source / ".venv")
 
     assert tree(checkout) == before
 
 
-def test_an_unchanged_source_is_not_newer_than_what_was_made_of_it(tmp_path: Path, checkout: Path):
-    source = tmp_path / "src"
-    source.mkdir()
-    for name, text in (("same.txt", "same"), ("changed.txt", "new"), ("added.txt", "added")):
-        (source / name).write_text(text)
-        os.utime(source / name, (2_000, 2_000))
-    for name, text in (("same.txt", "same"), ("changed.txt", "old")):
-        (checkout / name).write_text(text)
-        os.utime(checkout / name, (1_000, 1_000))
+def test_other_requirements_than_the_checkout_s_are_installed(
+    tmp_path: Path, checkout: Path
+) -> None:
+    """Here they cannot be had, so the build says so instead of taking the wrong ones."""
+    source, status = build(tmp_path, checkout, "nothing-like-it==1.0 --hash=sha256:00\n")
 
-    keep_times(source)
-
-    times = {path.name: path.stat().st_mtime for path in source.iterdir()}
-    assert times == {"same.txt": 1_000, "changed.txt": 2_000, "added.txt": 2_000}
-
-
-def test_other_cached_folders_are_the_project_s_own(tmp_path: Path, checkout: Path):
-    source, _ = provided(tmp_path)
-
-    assert (tmp_path / "home/.cache/pip").resolve().parent == (tmp_path / "kept").resolve()
-    assert not (source / "~").exists()
+    assert status == 1
+    assert not (source / ".venv/bin/tell").exists()

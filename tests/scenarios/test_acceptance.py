@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from signalbox import serving
+from signalbox_cli import acceptance
+from signalbox_cli.console import Output
+from signalbox_cli.runs import machine_executions, read_run
 from tests.scenarios import stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
@@ -54,6 +57,41 @@ def test_a_version_is_trained_served_both_ways_and_taken_down(
     assert serving.serving(record) is None, "the reconciler would miss the endpoint"
     published = f"runs/{found['runId']}/acceptance/acceptance.md"
     assert stories.objects_under(served, published) == [published]
+
+
+def executions(served: Laptop, status: str) -> list[str]:
+    """Inference executions of the acceptance."""
+    listed = served.target.client("stepfunctions").list_executions(
+        stateMachineArn=served.target.wiring().inference_machine_arn, statusFilter=status
+    )["executions"]
+    return [one["executionArn"] for one in listed]
+
+
+class Interrupted(Output):
+    """Ctrl-C once the command tells of the first state of the inference machine."""
+
+    is_inference = False
+
+    def note(self, text: str) -> None:
+        self.is_inference = self.is_inference or "Inference" in text
+        if self.is_inference and text.startswith("    "):
+            raise KeyboardInterrupt
+
+
+def test_an_acceptance_that_is_interrupted_leaves_no_machine_and_no_endpoint(
+    served: Laptop, tmp_path: Path
+) -> None:
+    """The machine would go on, make the endpoint, and nobody would delete it."""
+    target, quiet = served.target, Output(quiet=True)
+    trained = acceptance.train(target, DIABETES, data=None, commit="", output=quiet)
+
+    with pytest.raises(KeyboardInterrupt):
+        acceptance.infer(target, trained, output=Interrupted(quiet=True), keep_endpoint=False)
+
+    assert executions(served, "RUNNING") == []
+    assert endpoints(served) == []
+    run = read_run(target, trained.execution_id)
+    assert (run.status, len(machine_executions(run))) == ("Stopped", 2)
 
 
 def changed(tmp_path: Path, file: str, before: str, after: str) -> Path:

@@ -114,6 +114,7 @@ def test_the_approval_shows_the_evidence_of_exactly_that_commit(told: Told) -> N
     ]
     assert len(delivered["preview"]) > 90
     assert all(line.startswith("Add ") for line in delivered["preview"])
+    assert f"{len(delivered['preview'])} Add; 0 replaced." in delivered["question"]
 
 
 def test_prod_is_of_the_approved_commit_made_by_the_execution_role(told: Told) -> None:
@@ -123,11 +124,9 @@ def test_prod_is_of_the_approved_commit_made_by_the_execution_role(told: Told) -
     functions = told.aws("prod", "lambda", "list-functions")["Functions"]
 
     assert stack["StackStatus"] == "CREATE_COMPLETE"
-    assert tags == {
-        "app": "signalbox",
-        "environment": "prod",
-        "commit": told.document["delivered"]["commit"],
-    }
+    assert tags == {"app": "signalbox", "environment": "prod"}
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    assert outputs["Commit"] == told.document["delivered"]["commit"]
     assert stack["RoleARN"] == (
         "arn:aws:iam::345678901234:role/signalbox-prod-cloudformation-us-east-1"
     )
