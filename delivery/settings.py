@@ -187,7 +187,7 @@ _KEYS = (
 
 
 def _environment(app: str, table: Table) -> Environment:
-    table.only([*_KEYS, "schedules"])
+    table.only(_KEYS)
     promotion = table.table("promotion").only(["approval", "kind"])
     quotas = table.table("quotas")
     regions = table.texts("regions", *_REGION)

@@ -17,6 +17,7 @@ from typing import Any
 
 import boto3
 import pytest
+import time_machine
 from moto import mock_aws
 
 from functions import (
@@ -341,6 +342,13 @@ def zip_of(files: dict[str, str]) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return packed.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_day_of_the_story() -> Iterator[None]:
+    """The pipeline's answers and the events have fixed times; what happens now happens then."""
+    with time_machine.travel(datetime(2026, 11, 21, 9, 30, 6, tzinfo=UTC), tick=True):
+        yield
 
 
 @pytest.fixture
