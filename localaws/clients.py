@@ -17,10 +17,12 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config as BotoConfig
 
-from localaws import clock, iam, iam_identity
+from localaws import clock
 from localaws.accounts import BY_ID
 from localaws.context import ACCOUNT_ID, Context
-from localaws.iam_identity import Principal
+from localaws.iam import identity as iam_identity
+from localaws.iam import service as iam
+from localaws.iam.identity import Principal
 
 _MAX_CLIENTS = 128
 _REFRESH_BEFORE = timedelta(minutes=10)

@@ -10,8 +10,8 @@ import threading
 import uuid
 
 from localaws.context import Context
-from localaws.sagemaker_api import mount
-from localaws.sagemaker_store import Document, Place
+from localaws.sagemaker.api import mount
+from localaws.sagemaker.store import Document, Place
 from localaws.small_services import application
 from localaws.wire import AwsError
 

@@ -12,8 +12,8 @@ import threading
 from localaws import image_digests
 from localaws.accounts import BY_ID
 from localaws.context import Context
-from localaws.sagemaker_api import mount
-from localaws.sagemaker_store import Document, Place
+from localaws.sagemaker.api import mount
+from localaws.sagemaker.store import Document, Place
 from localaws.small_services import application
 from localaws.wire import AwsError
 

@@ -14,20 +14,13 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from localaws import (
-    faults,
-    iam,
-    image_digests,
-    inbox,
-    lambdas,
-    moto_seams,
-    storage,
-    wire,
-    wire_errors,
-)
+from localaws import faults, image_digests, inbox, storage, wire, wire_errors
 from localaws.context import WsgiApplication
 from localaws.errors import AccessDeniedByLocalAws, UnsupportedByLocalAws
-from localaws.iam_identity import Principal
+from localaws.iam import service as iam
+from localaws.iam.identity import Principal
+from localaws.lambdas import service as lambdas
+from localaws.moto_seams import server as moto_seams
 from localaws.wire import AwsError, WireRequest
 
 StartResponse = Callable[..., Any]

@@ -18,8 +18,8 @@ from typing import Any
 
 from localaws import clock, wire
 from localaws.context import Context
-from localaws.job_folder import is_alive
-from localaws.moto_seams_queues import Mail
+from localaws.jobs.folder import is_alive
+from localaws.moto_seams.queues import Mail
 
 FOLDER = "inbox"
 _MARK = ".laptop-"

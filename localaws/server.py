@@ -12,25 +12,27 @@ import threading
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
-from localaws import clients, clock, faults, moto_patches, moto_seams, service_descriptions, wire
+from localaws import clients, clock, faults, service_descriptions, wire
 from localaws.accounts import ACCOUNTS
 from localaws.context import Config, Context
 from localaws.errors import PortInUseError
+from localaws.moto_seams import patches as moto_patches
+from localaws.moto_seams import server as moto_seams
 
 MODULES = (
-    "localaws.iam",
-    "localaws.lambdas",
-    "localaws.lambda_queues",
+    "localaws.iam.service",
+    "localaws.lambdas.service",
+    "localaws.lambdas.queues",
     "localaws.inbox",
-    "localaws.events",
-    "localaws.schedules",
-    "localaws.percentiles",
-    "localaws.machines",
-    "localaws.sagemaker_api",
-    "localaws.endpoints",
-    "localaws.codebuild",
-    "localaws.pipelines",
-    "localaws.stacks",
+    "localaws.events.service",
+    "localaws.events.schedules",
+    "localaws.monitoring.percentiles",
+    "localaws.machines.service",
+    "localaws.sagemaker.api",
+    "localaws.endpoints.service",
+    "localaws.codebuild.service",
+    "localaws.pipelines.service",
+    "localaws.cloudformation.service",
     "localaws.service_quotas",
     "localaws.connections",
     "localaws.container_registry",

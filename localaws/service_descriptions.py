@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from botocore.loaders import JSONFileLoader, Loader
 
-from localaws import moto_patches
+from localaws.moto_seams import patches as moto_patches
 
 
 def _unpacked(path: Path) -> bytes:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 
 from localaws.context import Context
 from localaws.errors import UnsupportedByLocalAws
-from localaws.sagemaker_api import mount
-from localaws.sagemaker_store import Document, Place
+from localaws.sagemaker.api import mount
+from localaws.sagemaker.store import Document, Place
 from localaws.small_services import application
 from localaws.wire import AwsError
 

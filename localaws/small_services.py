@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from localaws import sagemaker_shapes, wire
+from localaws import wire
 from localaws.context import WsgiApplication
 from localaws.errors import UnsupportedByLocalAws
-from localaws.sagemaker_api import place_of
-from localaws.sagemaker_store import Document, Place
+from localaws.sagemaker import shapes as sagemaker_shapes
+from localaws.sagemaker.api import place_of
+from localaws.sagemaker.store import Document, Place
 
 Operation = Callable[[Place, Document], Document]
 

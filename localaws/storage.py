@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from localaws import moto_seams_iam
+from localaws.moto_seams import iam as moto_seams_iam
 from localaws.wire import AwsError, WireRequest
 
 _WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject"})

@@ -10,8 +10,9 @@ dead-letter queue of the subscription.
 
 import logging
 
-from localaws import iam, moto_seams_iam
 from localaws.errors import AccessDeniedByLocalAws
+from localaws.iam import service as iam
+from localaws.moto_seams import iam as moto_seams_iam
 
 SNS = "sns.amazonaws.com"
 _log = logging.getLogger("localaws.messages")

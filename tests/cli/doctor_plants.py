@@ -11,7 +11,7 @@ from typing import Any
 
 from localaws import container_registry, service_quotas
 from localaws.context import ACCOUNT_ID, REGION
-from localaws.sagemaker_store import Place
+from localaws.sagemaker.store import Place
 from signalbox_cli.doctor.patients import Patient, Resource
 
 Undo = Callable[[], Any]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localaws.accounts import BY_ENVIRONMENT
-from localaws.iam_live import RECORDER
+from localaws.iam.live import RECORDER
 from signalbox_cli.doctor.catalogue import CHECKS
 from signalbox_cli.doctor.findings import Result, Status, examine
 from signalbox_cli.doctor.patients import Patient, Resource

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from localaws import moto_patches, moto_seams_percentiles, percentiles
+from localaws.monitoring import percentiles
+from localaws.moto_seams import patches as moto_patches
+from localaws.moto_seams import percentiles as moto_seams_percentiles
 from signalbox_cli import served, traffic
 from signalbox_cli.target import Target
 from signalbox_cli.traffic import VariantTraffic

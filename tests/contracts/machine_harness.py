@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from localaws import clock, machine_calls, machines, moto_patches
-from localaws import moto_seams_machines as seams
+from localaws import clock
+from localaws.machines import calls as machine_calls
+from localaws.machines import service as machines
+from localaws.moto_seams import machines as seams
+from localaws.moto_seams import patches as moto_patches
 
 FOLDER = Path(__file__).parents[2] / "statemachines"
 SUBSTITUTIONS = {

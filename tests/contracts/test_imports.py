@@ -84,7 +84,7 @@ def test_a_workload_imports_its_own_files_and_the_scientific_stack_only() -> Non
 
 
 def test_private_names_of_moto_are_touched_in_its_seams_only() -> None:
-    laptop = [p for p in repository.python_files("localaws") if "moto_seams" not in p.stem]
+    laptop = [p for p in repository.python_files("localaws") if "moto_seams" not in p.parts]
 
     assert offenders(laptop, unwanted={"moto"}) == {}
 

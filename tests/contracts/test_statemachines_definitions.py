@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from localaws.machine_definitions import optimised_members
+from localaws.machines.definitions import optimised_members
 from signalbox import errors
 from tests.contracts.machine_harness import FOLDER, SUBSTITUTIONS, definition, states_of
 from tests.contracts.request_shapes import UNKNOWN, operation_named, violations

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localaws.iam_conditions import wildcard
+from localaws.iam.conditions import wildcard
 from signalbox import naming
 from signalbox.promotion_manifest import WIRED, promoted_run_id
 from tests.contracts import repository

@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from delivery import settings
 from delivery.model import Settings
-from localaws import iam
 from localaws.clients import developer_client
 from localaws.deployer import template as templates
+from localaws.iam import service as iam
 from localaws.server import LaptopServer
 from tests.contracts import repository
 from tests.delivery.conftest import deploy, stack_outputs

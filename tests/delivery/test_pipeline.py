@@ -9,11 +9,12 @@ import yaml
 
 from delivery import settings
 from delivery.model import Settings
-from localaws import pipeline_shapes, pipeline_structure
 from localaws.deployer import intrinsics
 from localaws.deployer import template as templates
 from localaws.deployer.resources.pipeline import declaration_of
 from localaws.errors import UnsupportedByLocalAws
+from localaws.pipelines import shapes as pipeline_shapes
+from localaws.pipelines import structure as pipeline_structure
 from localaws.wire import AwsError
 from tests.contracts import repository
 

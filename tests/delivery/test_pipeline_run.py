@@ -20,9 +20,10 @@ from botocore.exceptions import ClientError
 
 from delivery import settings, toml_writing
 from delivery.model import ENVIRONMENT_ROLES, OPERATIONS_ROLES, Settings
-from localaws import iam, inbox
+from localaws import inbox
 from localaws.clients import developer_client
-from localaws.iam_record import Record, denials, from_json
+from localaws.iam import service as iam
+from localaws.iam.record import Record, denials, from_json
 from localaws.server import LaptopServer
 from tests.contracts import repository
 from tests.delivery.conftest import deploy

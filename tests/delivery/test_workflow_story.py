@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import WaiterError
 
 from delivery import settings
-from localaws.iam_record import denials
+from localaws.iam.record import denials
 from tests.delivery.workflow_runner import ROOT, Event, Run
 from tests.delivery.workflow_stand_ins import prefix, token
 from tests.delivery.workflow_world import World, world

@@ -19,7 +19,7 @@ import boto3
 
 from delivery import settings
 from delivery.model import Deployment, Settings
-from localaws.iam_record import CAPACITY, Record, from_json
+from localaws.iam.record import CAPACITY, Record, from_json
 from signalbox_cli import laptop
 from tests.contracts.repository import SETTINGS, example_files
 from tests.delivery.workflow_runner import ROOT, Event, Run, Runner

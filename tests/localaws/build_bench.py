@@ -4,8 +4,9 @@ import threading
 import uuid
 from typing import Any
 
-from localaws import codebuild, events
 from localaws.clients import developer_client
+from localaws.codebuild import service as codebuild
+from localaws.events import service as events
 from tests.localaws.account_world import REGION
 from tests.localaws.iam_roles import allow, document, trust
 from tests.localaws.pipeline_bench import ACCOUNT, PATIENCE_S

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from localaws import clients, lambdas
+from localaws import clients
+from localaws.lambdas import service as lambdas
 from localaws.server import Config, LaptopServer
 
 TRUST = {

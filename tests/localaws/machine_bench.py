@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from localaws import clients, machine_executions
+from localaws import clients
+from localaws.machines import executions as machine_executions
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

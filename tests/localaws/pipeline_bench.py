@@ -10,7 +10,8 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from localaws import clients, events
+from localaws import clients
+from localaws.events import service as events
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

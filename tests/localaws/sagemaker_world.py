@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localaws import clients, events, jobs
+from localaws import clients
 from localaws.context import Config
-from localaws.job_state import Job
-from localaws.sagemaker_store import Kind, Place
+from localaws.events import service as events
+from localaws.jobs import service as jobs
+from localaws.jobs.state import Job
+from localaws.sagemaker.store import Kind, Place
 from localaws.server import LaptopServer
 
 ACCOUNT = "123456789012"

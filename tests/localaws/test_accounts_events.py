@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import events as laptop_events
+from localaws.events import service as laptop_events
 from tests.localaws import account_world as world
 from tests.localaws.account_world import DEV, PROD, STAGING, owner, unused
 from tests.localaws.iam_roles import allow, document, trust

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.clients import client_as_service
-from localaws.iam_live import RECORDER
+from localaws.iam.live import RECORDER
 from tests.localaws import account_world as world
 from tests.localaws.account_doors import DOORS, Door
 from tests.localaws.account_world import DEV, PROD, STAGING, make_role, session_of

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import clients, events
-from localaws.alarm_rules import AlarmRule
+from localaws import clients
 from localaws.context import Config
-from localaws.metrics import MetricKey, MetricStore, Sample, percentile
-from localaws.sagemaker_store import Place
+from localaws.events import service as events
+from localaws.monitoring.alarm_rules import AlarmRule
+from localaws.monitoring.metrics import MetricKey, MetricStore, Sample, percentile
+from localaws.sagemaker.store import Place
 from localaws.server import LaptopServer
 from tests.localaws.sagemaker_world import comes_true
 from tests.localaws.test_async_endpoints import topic

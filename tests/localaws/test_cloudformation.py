@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import events
+from localaws.events import service as events
 from tests.localaws import stack_world as world
 from tests.localaws.account_world import unused
 from tests.localaws.stack_world import BROKEN, OPERATIONS, SMALL, client, described, given

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import iam
+from localaws.iam import service as iam
 from tests.localaws import account_world
 from tests.localaws import stack_world as world
 from tests.localaws.account_world import session_of, unused

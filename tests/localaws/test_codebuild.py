@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import codebuild_builds, job_logs
 from localaws.clients import developer_client
+from localaws.codebuild import builds as codebuild_builds
+from localaws.jobs import logs as job_logs
 from localaws.server import LaptopServer
 from tests.localaws.account_world import REGION, make_role, session_of, unused
 from tests.localaws.build_bench import (

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from localaws import codebuild_artifacts as artifacts
-from localaws import codebuild_buildspec as buildspec
-from localaws.codebuild_buildspec import BuildspecInvalid, BuildspecUnsupported, OnFailure, Output
-from localaws.codebuild_shell import Interrupted, Interruption, Shell
+from localaws.codebuild import artifacts, buildspec
+from localaws.codebuild.buildspec import BuildspecInvalid, BuildspecUnsupported, OnFailure, Output
+from localaws.codebuild.shell import Interrupted, Interruption, Shell
 
 FULL = """
 version: 0.2
@@ -304,7 +303,7 @@ def test_a_build_ends_at_its_limit(tmp_path: Path):
 _DIES = """
 import os, sys, threading
 from pathlib import Path
-from localaws.codebuild_shell import Interruption, Shell
+from localaws.codebuild.shell import Interruption, Shell
 folder = Path(sys.argv[1])
 limits = Interruption(60, threading.Event())
 shell = Shell("sh", folder, {"PATH": os.environ["PATH"]}, limits, output=lambda piece: None)

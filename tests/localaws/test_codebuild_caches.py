@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localaws.codebuild_caches import Caches
+from localaws.codebuild.caches import Caches
 
 ROOT = Path(__file__).parents[2]
 LOCKED = "requirements/laptop.txt"

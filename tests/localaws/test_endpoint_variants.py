@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import clients, clock
-from localaws.endpoint_meter import METERS
+from localaws.endpoints.meter import METERS
 from tests.localaws.iam_roles import allow, role
 from tests.localaws.sagemaker_world import ACCOUNT, BUCKET, REGION, World, comes_true, laptop
 from tests.localaws.test_endpoint_rollouts import FACTOR, FAULTY

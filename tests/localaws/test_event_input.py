@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from localaws.event_input import InvalidTargetInput, RuleFacts, check, render
+from localaws.events.input import InvalidTargetInput, RuleFacts, check, render
 
 RULE = RuleFacts("arn:aws:events:us-east-1:123456789012:rule/r", "r", "2026-11-21T00:00:00Z")
 EVENT = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localaws.event_patterns import InvalidEventPattern, compile_pattern, matches
+from localaws.events.patterns import InvalidEventPattern, compile_pattern, matches
 
 # The machine may be busy: only the answers are judged, not the pace.
 unhurried = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from localaws.event_schedule import InvalidSchedule, parse
+from localaws.events.schedule import InvalidSchedule, parse
 
 SATURDAY = datetime(2026, 11, 21, 10, 7, 30, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from localaws.event_workers import Timers, Workers
+from localaws.events.workers import Timers, Workers
 
 
 def test_every_job_runs_once_on_few_threads():

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import clients, events, lambdas
+from localaws import clients
+from localaws.events import service as events
+from localaws.lambdas import service as lambdas
 from localaws.server import LaptopServer
 from tests.localaws.pipeline_bench import PipelineBench, approval, stage, zip_of
 

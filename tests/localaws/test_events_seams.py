@@ -9,7 +9,8 @@ from moto.s3 import models as s3_models
 from moto.s3 import notifications
 from moto.s3.models import S3Backend
 
-from localaws import moto_seams_pipelines, pipelines
+from localaws.moto_seams import pipelines as moto_seams_pipelines
+from localaws.pipelines import service as pipelines
 from localaws.server import LaptopServer
 
 

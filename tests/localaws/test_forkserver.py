@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from localaws import forkserver, job_child
-from localaws.child_spec import ChildSpec
-from localaws.forkserver import Child
+from localaws.forkserver import server as forkserver
+from localaws.forkserver.child_spec import ChildSpec
+from localaws.forkserver.server import Child
+from localaws.jobs import child as job_child
 from tests.localaws.processes import runs
 from tests.localaws.sagemaker_world import comes_true
 
@@ -204,8 +205,8 @@ def test_no_child_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
     program = f"""
 import os, sys, time
 os.environ["LOCALAWS_PRELOAD"] = "0"
-from localaws import forkserver
-from localaws.child_spec import ChildSpec
+from localaws.forkserver import server as forkserver
+from localaws.forkserver.child_spec import ChildSpec
 child = forkserver.spawn(ChildSpec.from_json({spec.to_json()!r}))
 while True:
     try:
@@ -246,8 +247,8 @@ def test_without_namespaces_literal_paths_are_rewritten(tmp_path: Path) -> None:
     environment = {**spec.environment, "WHERE": "/opt/ml/env"}
     text = ChildSpec(**{**vars(spec), "environment": environment}).to_json().decode()
     program = f"""
-from localaws import forkserver
-from localaws.child_spec import ChildSpec
+from localaws.forkserver import server as forkserver
+from localaws.forkserver.child_spec import ChildSpec
 child = forkserver.spawn(ChildSpec.from_json({text.encode()!r}))
 print(child.wait(30))
 """

@@ -124,7 +124,7 @@ def test_a_body_that_was_changed_after_signing_is_refused(
 
 
 def test_each_invocation_is_decided_and_recorded(world: World, channel: socket.socket) -> None:
-    from localaws import iam
+    from localaws.iam import service as iam
 
     iam.forget_decisions()
     channel.sendall(message(world, b"1\n"))

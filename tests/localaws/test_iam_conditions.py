@@ -7,7 +7,7 @@ keys or values" (MV), "Set operators for multi-valued context keys" (SO), "Varia
 import pytest
 
 from localaws.errors import UnsupportedByLocalAws
-from localaws.iam_conditions import Context, compile_condition
+from localaws.iam.conditions import Context, compile_condition
 
 Row = tuple[str, str, list[str], Context, bool, str]
 ROWS: list[Row] = [

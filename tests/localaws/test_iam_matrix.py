@@ -485,8 +485,8 @@ def test_policy_variables_stand_for_the_caller() -> None:
 
 
 def test_service_role_needs_the_trust_of_its_service(laptop: Any) -> None:
-    from localaws import iam
     from localaws.errors import AccessDeniedByLocalAws
+    from localaws.iam import service as iam
 
     source = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     trusted = trust({"Service": "events.amazonaws.com"}, Condition=source)
@@ -511,8 +511,8 @@ def test_service_role_needs_the_trust_of_its_service(laptop: Any) -> None:
 
 
 def test_topic_policy_lets_a_service_publish(laptop: Any) -> None:
-    from localaws import iam
     from localaws.errors import AccessDeniedByLocalAws
+    from localaws.iam import service as iam
 
     sns = developer_client("sns")
     arn = sns.create_topic(Name="matrix-service-topic")["TopicArn"]
@@ -547,8 +547,8 @@ def test_function_policy_lets_a_rule_invoke(laptop: Any) -> None:
     import io
     import zipfile
 
-    from localaws import iam
     from localaws.errors import AccessDeniedByLocalAws
+    from localaws.iam import service as iam
 
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as code:
@@ -622,7 +622,8 @@ def test_a_service_without_a_role_is_let_in_by_the_resource(laptop: Any) -> None
 
 
 def test_an_action_nobody_used_is_found_and_its_removal_is_felt(laptop: Any) -> None:
-    from localaws import iam, iam_record
+    from localaws.iam import record as iam_record
+    from localaws.iam import service as iam
 
     iam.forget_decisions()
     holder = role(allow(["s3:GetObject", "s3:DeleteObject"], OPEN, Sid="Objects"))

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localaws.iam_decide import Policies, Verdict, decide
-from localaws.iam_policy import Caller, Document, Policy, Request, compile_policy
-from localaws.iam_record import Record, denials, from_json, re_decide, removals, unneeded, without
+from localaws.iam.decide import Policies, Verdict, decide
+from localaws.iam.policy import Caller, Document, Policy, Request, compile_policy
+from localaws.iam.record import Record, denials, from_json, re_decide, removals, unneeded, without
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"

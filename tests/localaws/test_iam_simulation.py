@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.clients import developer_client
-from localaws.iam_live import RECORDER
+from localaws.iam.live import RECORDER
 from tests.localaws.iam_roles import ACCOUNT, allow, deny, document, role
 
 BUCKET = "arn:aws:s3:::some-bucket"

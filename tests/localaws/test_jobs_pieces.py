@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localaws import batch_transform, job_archives, job_logs, job_requirements, job_transfer
-from localaws.batch_transform import Plan, TransformFailed
-from localaws.job_archives import ArchiveRefused
-from localaws.job_logs import LogStream, MetricDefinition, Recorder
-from localaws.job_training import decode, to_arguments
-from localaws.job_transfer import Courier, S3Uri
+from localaws.jobs import archives as job_archives
+from localaws.jobs import logs as job_logs
+from localaws.jobs import requirements as job_requirements
+from localaws.jobs import transfer as job_transfer
+from localaws.jobs.archives import ArchiveRefused
+from localaws.jobs.logs import LogStream, MetricDefinition, Recorder
+from localaws.jobs.training import decode, to_arguments
+from localaws.jobs.transfer import Courier, S3Uri
+from localaws.models import batch_transform
+from localaws.models.batch_transform import Plan, TransformFailed
 
 
 def tar_with(member: tarfile.TarInfo, folder: Path, body: bytes = b"") -> Path:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from localaws import job_execution, job_folder
+from localaws.jobs import execution as job_execution
+from localaws.jobs import folder as job_folder
 from tests.localaws.processes import runs
 from tests.localaws.sagemaker_world import (
     BUCKET,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from localaws import clients, lambdas
+from localaws import clients
+from localaws.lambdas import service as lambdas
 from tests.localaws.lambda_world import TRUST, Laptop, laptop_for_functions, zipped
 
 
@@ -132,7 +133,7 @@ def test_a_raised_error_carries_the_handlers_own_frames(laptop: Laptop, function
 
     assert len(trace) == 2
     assert "in fail" in trace[1]
-    assert not any("lambda_bootstrap" in frame for frame in trace)
+    assert not any("localaws/lambdas" in frame for frame in trace)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import clients, lambdas
+from localaws import clients
+from localaws.lambdas import service as lambdas
 from tests.localaws.lambda_world import Laptop, laptop_for_functions, zipped
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from localaws import lambdas
-from localaws.lambda_nursery import Nurseries
+from localaws.lambdas import service as lambdas
+from localaws.lambdas.nursery import Nurseries
 from tests.localaws.lambda_world import Laptop, laptop_for_functions
 from tests.localaws.sagemaker_world import comes_true
 

@@ -5,9 +5,9 @@ import inspect
 import pytest
 from moto.awslambda import models, responses
 
-from localaws import moto_seams_lambdas as seams
 from localaws.errors import UnsupportedByLocalAws
-from localaws.lambda_function import Archive, AsyncPolicy
+from localaws.lambdas.function import Archive, AsyncPolicy
+from localaws.moto_seams import lambdas as seams
 
 SIGNATURES = {
     (models.LambdaFunction, "__init__"): "self account_id spec",

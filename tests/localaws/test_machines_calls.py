@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import machine_errors
+from localaws.machines import errors as machine_errors
 from tests.localaws import machine_bench as bench
 
 pytestmark = pytest.mark.usefixtures("laptop")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import machine_definitions, machine_rules
+from localaws.machines import definitions as machine_definitions
+from localaws.machines import rules as machine_rules
 from tests.localaws import machine_bench as bench
 
 MACHINES = Path(__file__).parents[2] / "statemachines"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import events, machine_executions
-from localaws import moto_seams_machines as seams
+from localaws.events import service as events
+from localaws.machines import executions as machine_executions
+from localaws.moto_seams import machines as seams
 from tests.localaws import machine_bench as bench
 
 pytestmark = pytest.mark.usefixtures("laptop")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import iam, machine_pace
+from localaws.iam import service as iam
+from localaws.machines import pace as machine_pace
 from tests.localaws import machine_bench as bench
 
 BUCKET = "machine-jobs"

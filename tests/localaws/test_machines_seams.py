@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from localaws import machine_pace, moto_seams, moto_seams_machines
+from localaws.machines import pace as machine_pace
+from localaws.moto_seams import machines as moto_seams_machines
+from localaws.moto_seams import server as moto_seams
 
 moto_seams.stub_batch()
 LOCALAWS = Path(moto_seams_machines.__file__).parent
@@ -43,7 +45,7 @@ def test_environment_has_the_four_ways_to_stop_running() -> None:
 def test_only_the_seams_import_moto() -> None:
     importers = {
         path.name
-        for path in LOCALAWS.glob("machine*.py")
+        for path in (LOCALAWS / "machines").glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("moto")
     }

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from moto.core.routing import get_service_router
 
-from localaws import moto_seams_iam
 from localaws.clients import developer_client
+from localaws.moto_seams import iam as moto_seams_iam
 
 ACCOUNT = "123456789012"
 
 
 def test_lean_start_leaves_out_batch_and_ec2() -> None:
     program = (
-        "import sys; from localaws import moto_seams as m; m.stub_batch(); m.stub_ec2();"
+        "import sys; from localaws.moto_seams import server as m; m.stub_batch(); m.stub_ec2();"
         "import moto.ssm.models;"
         "import moto.stepfunctions.parser.asl.component.state.exec.state_task.service."
         "state_task_service_factory;"

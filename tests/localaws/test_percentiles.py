@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from localaws import clients, clock, moto_seams_metrics
-from localaws.endpoint_meter import METERS, Meter
-from localaws.sagemaker_store import Place
+from localaws import clients, clock
+from localaws.endpoints.meter import METERS, Meter
+from localaws.moto_seams import metrics as moto_seams_metrics
+from localaws.sagemaker.store import Place
 from localaws.server import LaptopServer
 
 Dimensions = Sequence[dict[str, str]]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import events, pipelines
+from localaws.events import service as events
+from localaws.pipelines import service as pipelines
 from localaws.server import LaptopServer
 from tests.localaws.iam_roles import allow, document
 from tests.localaws.pipeline_bench import (

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import clients, lambdas, pipelines
+from localaws import clients
+from localaws.lambdas import service as lambdas
+from localaws.pipelines import service as pipelines
 from localaws.server import LaptopServer
 from tests.localaws.pipeline_bench import (
     ACCOUNT,

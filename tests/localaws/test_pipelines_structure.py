@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from localaws import pipeline_shapes, pipeline_structure, pipeline_variables
 from localaws.errors import UnsupportedByLocalAws
-from localaws.pipeline_variables import UnresolvedVariable
+from localaws.pipelines import shapes as pipeline_shapes
+from localaws.pipelines import structure as pipeline_structure
+from localaws.pipelines import variables as pipeline_variables
+from localaws.pipelines.variables import UnresolvedVariable
 from localaws.wire import AwsError
 from tests.localaws.pipeline_bench import REGION, action, approval, stage
 

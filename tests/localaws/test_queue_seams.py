@@ -7,7 +7,7 @@ from moto.secretsmanager.models import FakeSecret
 from moto.sns.models import Subscription
 from moto.sqs.models import Queue
 
-from localaws.lambda_queues import failures_in
+from localaws.lambdas.queues import failures_in
 
 
 def test_a_mapping_is_made_changed_and_deleted_by_the_backend() -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from localaws import clients, lambda_queues
+from localaws import clients
+from localaws.lambdas import queues as lambda_queues
 from localaws.server import LaptopServer
 from tests.localaws.test_lambdas import EVERYTHING, TRUST, zipped
 

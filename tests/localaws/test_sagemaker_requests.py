@@ -9,8 +9,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws import clients, sagemaker_shapes
+from localaws import clients
 from localaws.context import DEVELOPER_KEY_ID, DEVELOPER_SECRET
+from localaws.sagemaker import shapes as sagemaker_shapes
 from localaws.wire import AwsError
 from tests.localaws.sagemaker_world import IMAGE, World, laptop, processing_input
 

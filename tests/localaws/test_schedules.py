@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import clients, events
+from localaws import clients
+from localaws.events import service as events
 from localaws.server import LaptopServer
 
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import events, moto_patches
+from localaws.events import service as events
+from localaws.moto_seams import patches as moto_patches
 from localaws.server import Config, LaptopServer
 from tests.localaws import machine_bench as bench
 from tests.localaws.iam_roles import allow, role

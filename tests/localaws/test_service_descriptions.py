@@ -6,7 +6,8 @@ import pytest
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.model import ServiceModel, StructureShape
 
-from localaws import moto_patches, service_descriptions
+from localaws import service_descriptions
+from localaws.moto_seams import patches as moto_patches
 
 
 def without_prose(value: Any) -> Any:

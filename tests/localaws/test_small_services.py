@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import connections, container_registry, service_quotas
-from localaws.sagemaker_store import Place
+from localaws.sagemaker.store import Place
 from tests.localaws.conftest import Developer
 from tests.localaws.iam_roles import ACCOUNT, allow, role
 

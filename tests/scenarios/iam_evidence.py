@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from localaws.iam_assume import EVERYTHING
-from localaws.iam_decide import Policies, decide
-from localaws.iam_policy import Caller, Policy, Request, compile_policy, statement_id
-from localaws.iam_record import Record, from_json, re_decide
+from localaws.iam.assume import EVERYTHING
+from localaws.iam.decide import Policies, decide
+from localaws.iam.policy import Caller, Policy, Request, compile_policy, statement_id
+from localaws.iam.record import Record, from_json, re_decide
 from tests.scenarios.conftest import Laptop
 
 Document = dict[str, Any]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from localaws.iam_record import Removal
+from localaws.iam.record import Removal
 from tests.scenarios.conftest import REPOSITORY
 from tests.scenarios.iam_evidence import Narrowing
 

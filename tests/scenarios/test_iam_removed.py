@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from localaws.iam_record import removals, without
+from localaws.iam.record import removals, without
 from signalbox_cli.deciding import decide
 from signalbox_cli.runs import RunView, read_run
 from tests.contracts.machine_harness import definition, states_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from localaws.iam_record import CAPACITY, Record, denials
+from localaws.iam.record import CAPACITY, Record, denials
 from signalbox_cli import laptop
 from tests.scenarios import exercise, iam_evidence, iam_listed
 from tests.scenarios.conftest import REPOSITORY, Laptop

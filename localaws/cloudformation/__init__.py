@@ -1,0 +1,1 @@
+"""CloudFormation: stacks and change sets, carried out by the deployer."""

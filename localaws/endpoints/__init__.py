@@ -1,0 +1,1 @@
+"""Endpoints: fleets, traffic, rollouts, scaling."""

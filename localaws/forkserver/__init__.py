@@ -1,0 +1,1 @@
+"""Starts processes from one that has imported what they need."""

@@ -1,0 +1,1 @@
+"""Decides every request as AWS IAM would."""

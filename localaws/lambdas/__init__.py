@@ -1,0 +1,1 @@
+"""Runs functions, each in a process of its own."""

@@ -1,0 +1,1 @@
+"""What Step Functions has beyond moto: jobs, pace, checks of definitions."""

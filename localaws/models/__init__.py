@@ -1,0 +1,1 @@
+"""Model servers, and what they load and answer with."""

@@ -1,0 +1,1 @@
+"""SageMaker's records: what its API creates, describes and lists."""
