@@ -36,7 +36,7 @@ from localaws.codebuild.variables import VariableMissing, Variables
 from localaws.errors import AccessDeniedByLocalAws, LocalAwsError
 
 _log = logging.getLogger("localaws.codebuild")
-_CHECKOUT = Path(__file__).resolve().parents[1]
+_CHECKOUT = Path(__file__).resolve().parents[2]
 _EXPECTED = (
     SourceFailed,
     BuildspecInvalid,
