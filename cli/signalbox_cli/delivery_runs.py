@@ -14,7 +14,7 @@ from signalbox_cli.errors import RunFailed
 from signalbox_cli.target import Target
 
 APPROVAL = ("Prod", "ApproveForProd")
-_BUILDS = ("Build", "Train", "Infer", "Review")
+_BUILDS = ("Build", "Train", "InferenceTest", "Review")
 _PATIENCE_S = 1800.0
 _ENDED = ("Succeeded", "Failed", "Abandoned")
 _LOG_LINES = 50  # of a build: its last words are among them
@@ -129,15 +129,14 @@ class DeliveryPipeline:
         return tuple(_action(one) for one in reversed(list(told)))
 
     def _tell(self, run: DeliveryRun, said: set[str], *, past_approval: bool) -> None:
-        names, places = [one.stage for one in run.actions], [one.place for one in run.actions]
+        places = [one.place for one in run.actions]
         for one in run.actions:
             if one.status not in _ENDED or f"{one.place}" in said:
                 continue
             said.add(f"{one.place}")
             if past_approval and places.index(one.place) < places.index(APPROVAL):
                 continue
-            name = one.name if names.count(one.stage) == 1 else f"{one.stage}, {one.name}"
-            label = one.stage if names.count(one.stage) == 1 else name
+            label = one.stage if one.name == one.stage else f"{one.stage}, {one.name}"
             took = f"{one.status.lower()} in {duration(one.seconds)}"
             self._output.note(f"  {_MARKS.get(one.status, ' ')} {label:<24} {took}")
 

@@ -34,7 +34,8 @@ SCRIPT = "workloads/diabetes/inference.py"
 _EXACT = 'return np.loadtxt(lines, delimiter=",", comments=None, ndmin=2)\n    except'
 _ROUNDED = 'return np.loadtxt(lines, delimiter=",", comments=None, ndmin=2).round(1)\n    except'
 _SHOWN_CHANGES = 3
-_WAY_TO_TEST = ("Source", "Build", "Staging", "StagingTrain", "StagingInferenceTest")
+_WAY_TO_PROD = ("Source", "Build", "Staging")
+_TEST = ("Staging", "InferenceTest")
 
 
 class DeliveryDemo:
@@ -133,10 +134,10 @@ class DeliveryDemo:
         self._heading("The first commit: its endpoint answers otherwise than its evaluation")
         run = self._released(commit)
         failed = run.actions[-1]
-        if run.status != "Failed" or failed.stage != "StagingInferenceTest":
+        if run.status != "Failed" or failed.place != _TEST:
             raise RunFailed(
-                f"delivery {run.id} of the faulty commit is {run.status} at {failed.stage}, not "
-                f"stopped by its inference test: {self._pipeline.last_words(failed)}"
+                f"delivery {run.id} of the faulty commit is {run.status} at {failed.stage}, "
+                f"{failed.name}, not stopped by its test: {self._pipeline.last_words(failed)}"
             )
         words = self._pipeline.last_words(failed)
         self._output.say(f"  {said(words)}")
@@ -148,7 +149,7 @@ class DeliveryDemo:
             f"[green]✓[/green] {commit.short} has stopped in staging; nobody was asked, and in "
             "prod there is nothing"
         )
-        return {"commit": commit.id, "stage": failed.stage, "cause": words}
+        return {"commit": commit.id, "stage": failed.stage, "action": failed.name, "cause": words}
 
     def _released(self, commit: Commit) -> DeliveryRun:
         """A commit brought to the pipeline, and its run up to its end or to its approval."""
@@ -194,7 +195,7 @@ class DeliveryDemo:
             words = self._pipeline.last_words(last)
             raise RunFailed(f"{commit.short} did not come to its approval: {last.stage}: {words}")
         stages = tuple(dict.fromkeys(one.stage for one in run.actions))
-        if stages != (*_WAY_TO_TEST, APPROVAL[0]):
+        if stages != (*_WAY_TO_PROD, APPROVAL[0]):
             raise RunFailed(f"the pipeline went another way: {', '.join(stages)}")
         question = self._pipeline.question(run)
         if commit.id not in question or "passed in staging" not in question:

@@ -53,7 +53,7 @@ def filled(value: Any, found: Settings) -> str:
 
 def test_nothing_reaches_prod_before_it_was_tried_out_and_approved() -> None:
     assert [stage["Name"] for stage in PIPELINE["Stages"]] == [
-        *("Source", "Build", "Staging", "StagingTrain", "StagingInferenceTest", "Prod"),
+        *("Source", "Build", "Staging", "Prod"),
     ]
     assert PIPELINE["ExecutionMode"] == "QUEUED"
 
