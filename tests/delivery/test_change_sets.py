@@ -228,7 +228,8 @@ class Failing:
         return {}
 
     def describe_change_set(self, **_: str) -> dict[str, Any]:
-        return {"Status": "FAILED", "StatusReason": self.reason, "Changes": []}
+        unavailable = {"Status": "FAILED", "ExecutionStatus": "UNAVAILABLE", "Changes": []}
+        return {**unavailable, "StatusReason": self.reason}
 
     def delete_change_set(self, **given: str) -> None:
         self.deleted = given["ChangeSetName"]

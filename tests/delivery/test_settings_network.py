@@ -9,7 +9,7 @@ from delivery import settings
 from delivery.samconfig import rendered
 from delivery.toml_reading import SettingsError
 from tests.contracts import repository
-from tests.delivery.test_settings import FOLDER, change, folder
+from tests.delivery.test_settings import change, folder
 
 __all__ = ["folder"]
 
@@ -27,7 +27,7 @@ security_groups = ["sg-0a1b2c3d4e5f60718"]
 
 def test_committed_settings_leave_jobs_in_the_network_of_sagemaker() -> None:
     names = {"JobSubnets", "JobSecurityGroups", "JobNetworkIsolation"}
-    for found in settings.load(FOLDER).environments.values():
+    for found in settings.load(repository.SETTINGS).environments.values():
         assert not names & found.parameters.keys()
 
 

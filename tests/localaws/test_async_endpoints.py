@@ -8,8 +8,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import clients
-from tests.localaws.sagemaker_world import ACCOUNT, BUCKET, REGION, World, comes_true, laptop
-from tests.localaws.test_endpoint_rollouts import FACTOR
+from tests.localaws.sagemaker_world import (
+    ACCOUNT,
+    BUCKET,
+    FACTOR,
+    REGION,
+    World,
+    comes_true,
+    laptop,
+)
 
 VARIANT = {
     "VariantName": "AllTraffic",

@@ -13,8 +13,16 @@ from botocore.exceptions import ClientError
 from localaws import clients, clock
 from localaws.endpoints.meter import METERS
 from tests.localaws.iam_roles import allow, role
-from tests.localaws.sagemaker_world import ACCOUNT, BUCKET, REGION, World, comes_true, laptop
-from tests.localaws.test_endpoint_rollouts import FACTOR, FAULTY
+from tests.localaws.sagemaker_world import (
+    ACCOUNT,
+    BUCKET,
+    FACTOR,
+    REGION,
+    World,
+    comes_true,
+    laptop,
+)
+from tests.localaws.test_endpoint_rollouts import FAULTY
 
 INSTANCES = {"InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"

@@ -12,8 +12,7 @@ from botocore.credentials import Credentials
 
 from localaws import clients
 from localaws.context import DEVELOPER_KEY_ID, DEVELOPER_SECRET, REGION
-from tests.localaws.sagemaker_world import World, comes_true, laptop
-from tests.localaws.test_endpoint_rollouts import FACTOR
+from tests.localaws.sagemaker_world import FACTOR, World, comes_true, laptop
 
 PATH = "/endpoints/plain/invocations"
 

@@ -16,7 +16,7 @@ import pytest
 from localaws import clients
 from localaws.lambdas import queues as lambda_queues
 from localaws.server import LaptopServer
-from tests.localaws.test_lambdas import EVERYTHING, TRUST, zipped
+from tests.localaws.lambda_world import EVERYTHING, TRUST, zipped
 
 # Writes down what it is given; a body says what becomes of its record.
 APP = """
