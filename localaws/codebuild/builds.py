@@ -14,6 +14,7 @@ from localaws.codebuild.model import Build, Handover, Project
 from localaws.codebuild.run import Run, Site
 from localaws.codebuild.settings import invalid
 from localaws.codebuild.shell import Interruption
+from localaws.jobs.folder import own_place
 from localaws.sagemaker.store import Document, Place
 from localaws.wire import AwsError
 
@@ -217,8 +218,12 @@ def page(name: str, items: list[str], request: Document) -> Document:
 
 
 def site_of(url: str, state_dir: Path) -> Site:
-    """Where the builds of a laptop work; what an earlier one left there is removed."""
+    """Where the builds of a laptop work; what earlier ones left there is removed.
+
+    Two laptops may share a state folder: a demo, say, while `signalbox up` serves.
+    """
     folder = state_dir.resolve() / "codebuild"
-    shutil.rmtree(folder / "builds", ignore_errors=True)
+    builds = own_place(folder / "builds")
+    shutil.rmtree(builds, ignore_errors=True)
     packages = state_dir.resolve() / "build"
-    return Site(url, folder / "builds", folder / "caches", packages)
+    return Site(url, builds, folder / "caches", packages)

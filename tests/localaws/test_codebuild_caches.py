@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from localaws.codebuild.builds import site_of
 from localaws.codebuild.caches import Caches
 
 ROOT = Path(__file__).parents[2]
@@ -135,3 +136,17 @@ def test_other_requirements_than_the_checkout_s_are_installed(
 
     assert status == 1
     assert not (source / ".venv/bin/tell").exists()
+
+
+def test_a_second_laptop_leaves_the_builds_of_the_first_alone(tmp_path: Path) -> None:
+    """As when a demo is told while `signalbox up` serves in the same folder."""
+    builds = tmp_path / "codebuild" / "builds"
+    first, gone = builds / str(os.getppid()) / "b1", builds / "999999999" / "b2"
+    first.mkdir(parents=True)
+    gone.mkdir(parents=True)
+
+    site = site_of("http://localhost:1", tmp_path)
+
+    assert site.folder == builds / str(os.getpid())
+    assert first.exists()
+    assert not gone.exists()
