@@ -9,7 +9,7 @@ since the second always sees what the first did.
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from localaws.moto_seams import iam as moto_seams_iam
 from localaws.wire import AwsError, WireRequest
@@ -21,10 +21,15 @@ _locks = [threading.RLock() for _ in range(256)]
 
 @contextmanager
 def exclusive(request: WireRequest) -> Iterator[None]:
-    """Hold the key that `request` writes; raises AwsError when its condition does not hold.
+    """Hold the key that `request` writes or reads; AwsError when a write's condition does not hold.
 
-    A large unconditional upload is not held: it would keep others waiting for its sender.
+    moto closes what an overwritten object held, also under somebody who reads it. A large
+    unconditional upload is not held: it would keep others waiting for its sender.
     """
+    if request.service.name == "s3" and request.operation == "GetObject":
+        with _lock_of(request):
+            yield
+        return
     if request.service.name != "s3" or request.operation not in _WRITES:
         yield
         return
@@ -33,11 +38,16 @@ def exclusive(request: WireRequest) -> Iterator[None]:
         yield
         return
     _ = request.body
-    bucket, key = request.parameters["Bucket"], request.parameters["Key"]
-    with _locks[hash((bucket, key)) % len(_locks)]:
+    with _lock_of(request):
         if conditional:
+            bucket, key = request.parameters["Bucket"], request.parameters["Key"]
             _check(request, moto_seams_iam.object_etag(bucket, key))
         yield
+
+
+def _lock_of(request: WireRequest) -> AbstractContextManager[object]:
+    place = (request.parameters["Bucket"], request.parameters["Key"])
+    return _locks[hash(place) % len(_locks)]
 
 
 _EXPECTED = {

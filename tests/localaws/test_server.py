@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -282,6 +284,29 @@ def test_of_many_conditional_writers_one_wins(remote: Remote) -> None:
     assert won.count(True) == 1
     stored = clients[0].get_object(Bucket="conditional", Key="k")["Body"].read()
     assert stored == str(won.index(True)).encode()
+
+
+def test_who_reads_an_object_that_is_overwritten_gets_it_whole(
+    developer: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = developer("s3")
+    s3.create_bucket(Bucket="rewritten")
+    s3.put_object(Bucket="rewritten", Key="k", Body=b"first")
+    reading, seek = threading.Event(), tempfile.SpooledTemporaryFile.seek
+
+    def slow_at_first(file: Any, *place: int) -> int:
+        if not reading.is_set():
+            reading.set()
+            time.sleep(0.3)
+        return seek(file, *place)
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "seek", slow_at_first)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(s3.get_object, Bucket="rewritten", Key="k")
+        assert reading.wait(10)
+        s3.put_object(Bucket="rewritten", Key="k", Body=b"second")
+
+    assert read.result()["Body"].read() == b"first"
 
 
 def test_increments_with_if_match_lose_nothing(developer: Callable[[str], Any]) -> None:
