@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from localaws.events import service as events
 from tests.localaws import stack_world as world
 from tests.localaws.account_world import unused
+from tests.localaws.sagemaker_world import comes_true
 from tests.localaws.stack_world import BROKEN, OPERATIONS, SMALL, client, described, given
 
 ABSENT = '["arn:aws:iam::567890123456:policy/absent"]'
@@ -421,18 +422,25 @@ def heard() -> Iterator[list[dict[str, Any]]]:
 
 def test_the_event_bus_hears_of_a_stack(name: str, heard: list[dict[str, Any]]) -> None:
     """Shape: CloudFormation User Guide, "Stack Status Change event detail"."""
+    ended = {"status": "CREATE_COMPLETE", "status-reason": ""}
+
     world.create(name, ClientRequestToken="run-7")
 
-    own = [event for event in heard if event["source"] == "aws.cloudformation"]
-    last = [e for e in own if e["detail-type"] == "CloudFormation Stack Status Change"][-1]
+    def of_stack() -> list[dict[str, Any]]:
+        return [e for e in heard if e["detail-type"] == "CloudFormation Stack Status Change"]
+
+    # The bus may hear of the end a moment after DescribeStacks tells it.
+    assert comes_true(lambda: of_stack()[-1]["detail"]["status-details"] == ended)
+    last = of_stack()[-1]
+    assert last["source"] == "aws.cloudformation"
     assert last["account"] == OPERATIONS
     assert last["resources"] == [described(name)["StackId"]]
     assert last["detail"] == {
         "stack-id": described(name)["StackId"],
-        "status-details": {"status": "CREATE_COMPLETE", "status-reason": ""},
+        "status-details": ended,
         "client-request-token": "run-7",
     }
-    resources = [e for e in own if e["detail-type"] == "CloudFormation Resource Status Change"]
+    resources = [e for e in heard if e["detail-type"] == "CloudFormation Resource Status Change"]
     assert {e["detail"]["logical-resource-id"] for e in resources} == {"Queue", "Address"}
 
 
