@@ -25,6 +25,7 @@ from tests.localaws.build_bench import (
 )
 from tests.localaws.iam_roles import allow, trust
 from tests.localaws.pipeline_bench import ACCOUNT, zip_of
+from tests.localaws.sagemaker_world import comes_true
 
 PASSING = ("DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD", "UPLOAD_ARTIFACTS")
 
@@ -367,6 +368,8 @@ def test_two_builds_never_have_the_same_source_folder(bench: BuildBench):
 
 def test_events_tell_each_change(bench: BuildBench):
     built = bench.build(spec("false"))
+    # The bus may hear of the end a moment after BatchGetBuilds tells it.
+    assert comes_true(lambda: bench.heard[-1]["detail"].get("build-status") == "FAILED")
 
     states = [
         event["detail"]["build-status"]
