@@ -3,13 +3,10 @@
 A service is a mapping from operation to function; requests arrive authenticated and allowed.
 """
 
-import json
-import uuid
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
-from localaws import wire
+from localaws import wire, wire_answers
 from localaws.context import WsgiApplication
 from localaws.errors import UnsupportedByLocalAws
 from localaws.sagemaker import shapes as sagemaker_shapes
@@ -33,19 +30,6 @@ def application(service: str, operations: Mapping[str, Operation]) -> WsgiApplic
             raise UnsupportedByLocalAws(service, request.operation)
         sagemaker_shapes.validate(request.operation, request.parameters, service)
         found = operation(place_of(request), request.parameters)
-        body = json.dumps(found, default=_json_value).encode()
-        headers = [
-            ("Content-Type", "application/x-amz-json-1.1"),
-            ("Content-Length", str(len(body))),
-            ("x-amzn-RequestId", str(uuid.uuid4())),
-        ]
-        start("200 OK", headers)
-        return [body]
+        return wire_answers.in_json(start, found)
 
     return answer
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.timestamp()
-    raise TypeError(f"cannot answer with a {type(value).__name__}")

@@ -13,11 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from signalbox import serving
 from signalbox_cli.console import Output
 from signalbox_cli.documents import change_record
+from signalbox_cli.endpoint_changes import is_deletable
 from signalbox_cli.errors import CommandError
 from signalbox_cli.runs import read_run
 from signalbox_cli.target import Target
 
-_CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _ENDED = ("PipelineExecutionNotStoppableException", "DuplicatedStopRequestException")
 PATIENCE_S = 1800.0
 """How long an endpoint may take to become one that can be deleted."""
@@ -93,33 +93,8 @@ def take_down(target: Target, endpoint: str, output: Output) -> None:
 
     Raises CommandError with the command to do it by hand when it stays one that cannot be deleted.
     """
-    if not _is_deletable(target, endpoint):
+    if not is_deletable(target, endpoint, PATIENCE_S):
         return
     target.client("sagemaker").delete_endpoint(EndpointName=endpoint)
     change_record(target, endpoint, lambda record: serving.taken_down(record, "acceptance is over"))
     output.note(f"Deleted the endpoint {endpoint}")
-
-
-def _is_deletable(target: Target, endpoint: str) -> bool:
-    """Whether there is an endpoint to delete, once nobody changes it any more."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (status := _status(target, endpoint)) in _CHANGING:
-        if time.monotonic() > deadline:
-            raise CommandError(
-                f"the endpoint {endpoint} is still {status} after {PATIENCE_S / 60:.0f} minutes, "
-                "and SageMaker deletes none in that state. It is billed until it is deleted: aws "
-                f"sagemaker delete-endpoint --endpoint-name {endpoint}"
-            )
-        time.sleep(target.poll_s)
-    return status not in ("", "Deleting")
-
-
-def _status(target: Target, endpoint: str) -> str:
-    """The endpoint's status; empty when there is none."""
-    try:
-        told = target.client("sagemaker").describe_endpoint(EndpointName=endpoint)
-    except ClientError as error:
-        if not any(words in str(error).lower() for words in ("could not find", "not found")):
-            raise
-        return ""
-    return str(told["EndpointStatus"])

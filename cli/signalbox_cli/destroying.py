@@ -7,13 +7,13 @@ asked for. Every step can be repeated, and goes on where an earlier one was inte
 """
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
+from signalbox_cli.endpoint_changes import is_deletable
 from signalbox_cli.errors import CommandError, NotFoundError
 from signalbox_cli.leftovers import is_endpoint_of, is_group_of, log_groups, sam_bucket
 from signalbox_cli.models import groups
@@ -24,7 +24,6 @@ _BATCH = 1000  # DeleteObjects takes at most 1,000 keys.
 _KEYS = 500
 _ALARMS = 100  # DescribeAlarms and DeleteAlarms take at most 100 names.
 _SCALED = "sagemaker:variant:DesiredInstanceCount"
-_UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _LONGEST_S = 3600
 _BUCKETS = ("source", "artifacts", "workflow")
 # The names that the machines give: <prefix>-<step>-<run id>-<attempt>-<retry>.
@@ -156,7 +155,7 @@ def remove_serving(target: Target, doomed: Doomed) -> Iterator[str]:
         yield f"alarm {name}"
     for name in doomed.endpoints:
         yield from _stop_scaling(target, name)
-        if _is_deletable(target, name):
+        if is_deletable(target, name, _LONGEST_S):
             client.delete_endpoint(EndpointName=name)
             yield f"endpoint {name}"
     for name in doomed.configurations:
@@ -165,33 +164,6 @@ def remove_serving(target: Target, doomed: Doomed) -> Iterator[str]:
     for name in doomed.models:
         client.delete_model(ModelName=name)
         yield f"model {name}"
-
-
-def _is_deletable(target: Target, name: str) -> bool:
-    """Wait until nothing is under way with an endpoint; False for one that goes or is gone.
-
-    DeleteEndpoint refuses one that is being created or updated. Raises CommandError after an hour.
-    """
-    deadline = time.monotonic() + _LONGEST_S
-    while (status := _endpoint_status(target, name)) in _UNDER_WAY:
-        if time.monotonic() > deadline:
-            raise CommandError(
-                f"endpoint {name} is still {status} after {_LONGEST_S // 60} minutes, and cannot "
-                "be deleted before that ends; run this again then"
-            )
-        time.sleep(target.poll_s)
-    return status not in ("", "Deleting")
-
-
-def _endpoint_status(target: Target, name: str) -> str:
-    try:
-        found = target.client("sagemaker").describe_endpoint(EndpointName=name)
-    except ClientError as fault:
-        # SageMaker says ValidationException, "Could not find", for what is not there.
-        if "could not find" in str(fault).lower():
-            return ""
-        raise
-    return str(found["EndpointStatus"])
 
 
 def _stop_scaling(target: Target, endpoint: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from signalbox_cli.documents import change_record, serving_record
+from signalbox_cli.endpoint_changes import CHANGING
 from signalbox_cli.errors import CommandError, NotFoundError, RunFailed
 from signalbox_cli.served import find_endpoint, rollout_of
 from signalbox_cli.target import Target
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from signalbox.serving import Deployment, ServingRecord
 
-_BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 # AWS itself gives an update up to eight hours; a person who waits has Ctrl-C.
 _LONGEST_S = 8 * 3600
 _KEY = "rollback-"
@@ -133,7 +133,7 @@ def _refuse_another(way: Way, found: dict[str, Any]) -> None:
     """CommandError when the endpoint has, or is on its way to, what neither end of the way has."""
     config, status = _heads_for(found), found["EndpointStatus"]
     is_own = config in (way.failed.endpoint_config, way.back_to.endpoint_config)
-    if is_own or status not in ("InService", *_BUSY):
+    if is_own or status not in ("InService", *CHANGING):
         return
     if status == "InService":
         raise CommandError(
@@ -276,7 +276,7 @@ def _await_idle(target: Target, way: Way, note: "Callable[[str], None]") -> str:
         _refuse_another(way, found)
         if status == "InService":
             return str(found["EndpointConfigName"])
-        if status not in _BUSY or time.monotonic() > deadline:
+        if status not in CHANGING or time.monotonic() > deadline:
             raise RunFailed(
                 f"{endpoint} is {status} ({found.get('FailureReason') or 'no reason given'}) and "
                 "cannot be taken back by an update; look at it, then run the same command again"

@@ -4,12 +4,10 @@
 takes one through its phases with the service role's credentials, `_shell` runs the commands.
 """
 
-import json
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from localaws import wire
+from localaws import wire, wire_answers
 from localaws.codebuild import builds, projects
 from localaws.codebuild import settings as codebuild_settings
 from localaws.codebuild.builds import Caller, Store
@@ -80,14 +78,7 @@ def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[
         raise UnsupportedByLocalAws("codebuild", request.operation)
     codebuild_settings.check_shape(request.operation, request.parameters)
     caller = Caller(_name(request.scope.key_id), place_of(request))
-    body = json.dumps(operation(running(), caller, request.parameters)).encode()
-    headers = [
-        ("Content-Type", "application/x-amz-json-1.1"),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-RequestId", str(uuid.uuid4())),
-    ]
-    start("200 OK", headers)
-    return [body]
+    return wire_answers.in_json(start, operation(running(), caller, request.parameters))
 
 
 def _name(key_id: str) -> str:

@@ -4,14 +4,13 @@ moto's own would bring all of EC2 and ECS with it. Targets and policies are kept
 are enforced; a policy does not scale by itself (see docs/parity.md).
 """
 
-import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from localaws import clock, wire
+from localaws import clock, wire, wire_answers
 from localaws.context import Context
 from localaws.endpoints import service as endpoints
 from localaws.endpoints.service import Endpoint, Status
@@ -80,14 +79,7 @@ def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[
     sagemaker_shapes.validate(request.operation, request.parameters, "application-autoscaling")
     with _targets.lock:
         answer = operation(place_of(request), request.parameters)
-    body = json.dumps(answer).encode()
-    headers = [
-        ("Content-Type", "application/x-amz-json-1.1"),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-RequestId", str(uuid.uuid4())),
-    ]
-    start("200 OK", headers)
-    return [body]
+    return wire_answers.in_json(start, answer)
 
 
 def check_update(endpoint: Endpoint, old: Document, new: Document) -> None:

@@ -6,14 +6,11 @@ gateway has decided them before.
 """
 
 import importlib
-import json
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from localaws import image_digests, wire
+from localaws import image_digests, wire, wire_answers
 from localaws.context import Context
 from localaws.errors import UnsupportedByLocalAws
 from localaws.sagemaker import shapes as sagemaker_shapes
@@ -83,14 +80,7 @@ def mount(context: Context, backend: str, served: Any) -> None:
 def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
     """WSGI: answer one SageMaker request; raises AwsError, which the gateway writes out."""
     result = answer(call_of(environ))
-    body = json.dumps(result, default=_json_value).encode()
-    headers = [
-        ("Content-Type", "application/x-amz-json-1.1"),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-RequestId", str(uuid.uuid4())),
-    ]
-    start("200 OK", headers)
-    return [body]
+    return wire_answers.in_json(start, result)
 
 
 def call_of(environ: dict[str, Any]) -> Call:
@@ -112,9 +102,3 @@ def answer(call: Call) -> Document:
         raise UnsupportedByLocalAws("sagemaker", call.operation)
     sagemaker_shapes.validate(call.operation, call.parameters)
     return {key: value for key, value in function(call).items() if value is not None}
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.timestamp()
-    raise TypeError(f"cannot answer with a {type(value).__name__}")

@@ -9,21 +9,11 @@ from typing import Any
 
 import boto3
 
-from tests.localaws.lambda_world import zipped
+from tests.localaws.lambda_world import TRUST, zipped
 from tests.localaws.processes import runs
 from tests.localaws.sagemaker_world import comes_true
 
 APP = "import os\ndef handler(event, context): return [os.getpid(), os.environ['HOME']]\n"
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
 
 
 def started(folder: Path) -> tuple["subprocess.Popen[str]", boto3.Session, str]:

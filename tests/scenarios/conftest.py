@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,13 +53,8 @@ class Laptop:
 def shared_laptop() -> Iterator[Laptop]:
     """One laptop for all stories; waits pass 600 times faster."""
     options = laptop.LaptopOptions(port=0, time_scale=600, template=REPOSITORY / "template.yaml")
-    before = Path.cwd()
-    os.chdir(REPOSITORY)
-    try:
-        with laptop.serving(options, lambda _line: None) as up:
-            yield Laptop(up, up.target(options))
-    finally:
-        os.chdir(before)
+    with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
+        yield Laptop(up, up.target(options))
 
 
 @pytest.fixture

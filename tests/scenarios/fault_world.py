@@ -9,7 +9,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,16 +189,11 @@ def two_environments(folder: Path) -> Iterator[World]:
         template=REPOSITORY / "template.yaml",
         environments=("dev", "staging"),
     )
-    before = Path.cwd()
-    os.chdir(REPOSITORY)
-    try:
-        with laptop.serving(options, lambda _line: None) as up:
-            dev, staging = (Laptop(up, up.target(options, name)) for name in options.environments)
-            three.put_sample(dev, folder)
-            run, arn = three.release(dev)
-            world = World(dev, staging, arn)
-            assert world.promoted(arn)["status"] == "SUCCEEDED"
-            assert stories.await_end(dev, run.execution_id).status == "Succeeded"
-            yield world
-    finally:
-        os.chdir(before)
+    with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
+        dev, staging = (Laptop(up, up.target(options, name)) for name in options.environments)
+        three.put_sample(dev, folder)
+        run, arn = three.release(dev)
+        world = World(dev, staging, arn)
+        assert world.promoted(arn)["status"] == "SUCCEEDED"
+        assert stories.await_end(dev, run.execution_id).status == "Succeeded"
+        yield world

@@ -1,11 +1,10 @@
 """Three environments of one laptop, and a version on its way through them."""
 
 import json
-import os
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,13 +46,8 @@ def three_environments() -> Iterator[Environments]:
     options = laptop.LaptopOptions(
         port=0, time_scale=600, template=REPOSITORY / "template.yaml", environments=ENVIRONMENTS
     )
-    before = os.getcwd()
-    os.chdir(REPOSITORY)
-    try:
-        with laptop.serving(options, lambda _line: None) as up:
-            yield Environments(*(Laptop(up, up.target(options, name)) for name in ENVIRONMENTS))
-    finally:
-        os.chdir(before)
+    with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
+        yield Environments(*(Laptop(up, up.target(options, name)) for name in ENVIRONMENTS))
 
 
 def put_sample(served: Laptop, folder: Path) -> Path:

@@ -5,8 +5,8 @@ beside it; what staging has then must not be seen, used or changed from dev, and
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,14 +48,9 @@ def world(sample: Callable[[str], SampleData]) -> Iterator[World]:
         environments=("dev", "staging", "prod"),
         template=REPOSITORY / "template.yaml",
     )
-    before = os.getcwd()
-    os.chdir(REPOSITORY)
-    try:
-        with laptop.serving(options, lambda _line: None) as up:
-            each = [Laptop(up, up.target(options, name)) for name in ACCOUNTS]
-            yield World(*each, _run_to_endpoint(each[1], sample("diabetes")))
-    finally:
-        os.chdir(before)
+    with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
+        each = [Laptop(up, up.target(options, name)) for name in ACCOUNTS]
+        yield World(*each, _run_to_endpoint(each[1], sample("diabetes")))
 
 
 def _run_to_endpoint(served: Laptop, files: SampleData) -> str:

@@ -5,9 +5,9 @@ find is their own business, and this suite is one of them.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,15 +44,10 @@ def told() -> Iterator[Told]:
         delivery=True,
         template=REPOSITORY / "template.yaml",
     )
-    before = os.getcwd()
-    os.chdir(REPOSITORY)
-    try:
-        with laptop.serving(options, lambda _line: None) as up:
-            demo = DeliveryDemo(REPOSITORY, "lint", Output(quiet=True))
-            document = demo.run(up)
-            yield Told(document, {name: up.target(options, name) for name in up.environments})
-    finally:
-        os.chdir(before)
+    with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
+        demo = DeliveryDemo(REPOSITORY, "lint", Output(quiet=True))
+        document = demo.run(up)
+        yield Told(document, {name: up.target(options, name) for name in up.environments})
 
 
 def test_five_accounts_are_set_up_in_the_order_of_bootstrap(told: Told) -> None:

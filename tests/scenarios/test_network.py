@@ -1,10 +1,10 @@
 """An environment with subnets and isolated containers, from release to predictions."""
 
 import json
-import os
 import tarfile
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,8 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
         (folder / name).symlink_to(REPOSITORY / name)
     (folder / "template.yaml").write_text(_with_network((REPOSITORY / "template.yaml").read_text()))
     options = laptop.LaptopOptions(port=0, time_scale=600, template=folder / "template.yaml")
-    before = Path.cwd()
-    os.chdir(REPOSITORY)
-    try:
-        with laptop.serving(options, lambda _line: None) as up:
-            yield Laptop(up, up.target(options))
-    finally:
-        os.chdir(before)
+    with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
+        yield Laptop(up, up.target(options))
 
 
 def _with_network(template: str) -> str:
