@@ -13,12 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from signalbox import serving
 from signalbox_cli.console import Output
 from signalbox_cli.documents import change_record
-from signalbox_cli.endpoint_changes import is_deletable
+from signalbox_cli.endpoint_changes import is_deletable, status_of
 from signalbox_cli.errors import CommandError
 from signalbox_cli.runs import read_run
 from signalbox_cli.target import Target
 
 _ENDED = ("PipelineExecutionNotStoppableException", "DuplicatedStopRequestException")
+_LOOKS = 10
 PATIENCE_S = 1800.0
 """How long an endpoint may take to become one that can be deleted."""
 
@@ -39,7 +40,9 @@ def leaving_nothing(
         if is_fault:
             with _attempted(output, is_fault=True):
                 stop(target, execution_id)
-            time.sleep(target.poll_s)  # a call that its machine had begun may make the endpoint
+            if endpoint:
+                with _attempted(output, is_fault=True):
+                    _await_call_under_way(target, endpoint)
         if endpoint:
             with _attempted(output, is_fault=is_fault):
                 take_down(target, endpoint, output)
@@ -53,6 +56,14 @@ def _attempted(output: Output, *, is_fault: bool) -> Iterator[None]:
         if not is_fault:
             raise
         output.note(f"[red]✗[/red] while cleaning up: {error}")
+
+
+def _await_call_under_way(target: Target, endpoint: str) -> None:
+    """Give a call that the stopped machine had begun the time to make its endpoint."""
+    for _ in range(_LOOKS):
+        if status_of(target, endpoint):
+            return
+        time.sleep(target.poll_s)
 
 
 def stop(target: Target, execution_id: str) -> None:

@@ -101,6 +101,19 @@ def test_the_endpoint_is_deleted_although_the_run_cannot_be_stopped() -> None:
     assert sagemaker.deleted == [ENDPOINT]
 
 
+def test_an_endpoint_that_a_stopped_machine_was_just_making_is_deleted() -> None:
+    """StopExecution does not take back a call that is on its way."""
+    sagemaker = SageMaker("", "", "Creating", "InService")
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        leaving_nothing(staging(sagemaker), "c2be", Output(quiet=True), endpoint=ENDPOINT),
+    ):
+        raise KeyboardInterrupt
+
+    assert sagemaker.deleted == [ENDPOINT]
+
+
 def test_a_clean_up_that_fails_after_good_work_is_a_fault() -> None:
     sagemaker = SageMaker("Creating")
     sagemaker.describe_endpoint = lambda **_given: {"EndpointStatus": "InService"}  # type: ignore[method-assign]

@@ -27,8 +27,9 @@ def accept(served: Laptop, step: str, folder: Path, output: Path) -> tuple[int, 
 
 
 def endpoints(served: Laptop) -> list[str]:
+    """Of the acceptance; SageMaker lists one that is being deleted until it is gone."""
     listed = served.target.client("sagemaker").list_endpoints(NameContains=ENDPOINT)["Endpoints"]
-    return [one["EndpointName"] for one in listed]
+    return [one["EndpointName"] for one in listed if one["EndpointStatus"] != "Deleting"]
 
 
 def test_a_version_is_trained_served_both_ways_and_taken_down(
