@@ -26,3 +26,16 @@ def remaining(settings: Settings) -> Iterator[str]:
     for environment in settings.environments.values():
         if environment.account in ACCOUNTS:
             yield f'{environment.name}.toml: account = "{environment.account}"'
+
+
+def warning(settings: Settings) -> str:
+    """What to tell whoever prints values of the example; empty when nothing is left of it."""
+    left = list(remaining(settings))
+    if not left:
+        return ""
+    return (
+        "warning: these settings still have what is the documentation's and would let strangers "
+        "in; `signalbox bootstrap` refuses to deploy them, and nobody else should:\n  "
+        + "\n  ".join(left)
+        + "\nPut your own accounts and repository there, then ask again\n"
+    )

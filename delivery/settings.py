@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from delivery import environment_reading as reading
+from delivery import examples, samconfig
 from delivery import parameters as working_out
-from delivery import samconfig
 from delivery.model import (
     NOT_TRIED_OUT,
     Deployment,
@@ -260,6 +260,7 @@ def _run(chosen: argparse.Namespace) -> int:
     settings = load(chosen.folder)
     if chosen.check:
         return _check(settings)
+    _warn_of_examples(settings)
     match chosen.command:
         case "samconfig":
             samconfig.PATH.write_text(samconfig.rendered(settings), encoding="utf-8")
@@ -276,6 +277,12 @@ def _run(chosen: argparse.Namespace) -> int:
             _parser().print_help(sys.stderr)
             return 2
     return 0
+
+
+def _warn_of_examples(settings: Settings) -> None:
+    """On standard error, what the laptop's AWS alone may be given: it has these accounts."""
+    if not os.environ.get("AWS_ENDPOINT_URL"):
+        sys.stderr.write(examples.warning(settings))
 
 
 def _print(text: str) -> None:

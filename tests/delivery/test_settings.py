@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery import settings, toml_writing
+from delivery import examples, settings, toml_writing
 from delivery.samconfig import rendered
 from delivery.toml_reading import SettingsError
 from tests.contracts import repository
@@ -287,6 +287,49 @@ def test_parameters_are_printed_by_stack(capsys: pytest.CaptureFixture[str]) -> 
     assert "StagingAccount=210987654321" in json.loads(capsys.readouterr().out)
     assert settings.main(["parameters", "delivery/account.yaml", "qa"]) == 2
     assert "qa: no stack of that name" in capsys.readouterr().err
+
+
+PRINTING = [
+    ["parameters", "template.yaml", "dev"],
+    ["parameters", "operations"],
+    ["template-configuration", "prod"],
+    ["github", "staging"],
+]
+
+
+@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
+def test_who_prints_example_accounts_is_warned_beside_them(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    assert settings.main(command) == 0
+
+    told = capsys.readouterr()
+    assert "`signalbox bootstrap` refuses to deploy them" in told.err
+    assert 'prod.toml: account = "345678901234"' in told.err
+    assert "warning" not in told.out
+
+
+@pytest.mark.parametrize("command", PRINTING, ids=" ".join)
+def test_who_prints_accounts_of_their_own_or_for_the_laptop_is_not_warned(
+    folder: Path,
+    command: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert settings.main(command) == 0
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    for path in folder.glob("*.toml"):
+        text = path.read_text(encoding="utf-8").replace("example-org", "our-org")
+        for number, account in enumerate(examples.ACCOUNTS):
+            text = text.replace(account, f"{111111111111 + number}")
+        path.write_text(text, encoding="utf-8")
+
+    assert settings.main(["--folder", str(folder), *command]) == 0
+
+    assert capsys.readouterr().err == ""
 
 
 def test_the_checks_of_a_commit_are_the_pipelines(folder: Path) -> None:
