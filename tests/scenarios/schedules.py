@@ -46,9 +46,20 @@ def _target(served: Laptop, text: str) -> dict[str, Any]:
 
 def run(served: Laptop, **given: Any) -> dict[str, str]:
     """What run_schedule answers, called by hand."""
+    answer, has_failed = _called(served, given)
+    assert not has_failed, answer
+    return answer
+
+
+def refused(served: Laptop, **given: Any) -> dict[str, Any]:
+    """The error that run_schedule fails with, called by hand."""
+    answer, has_failed = _called(served, given)
+    assert has_failed, answer
+    return answer
+
+
+def _called(served: Laptop, given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     answer = served.target.client("lambda").invoke(
         FunctionName=f"{served.target.prefix}-run-schedule", Payload=json.dumps(given).encode()
     )
-    found: dict[str, str] = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, found
-    return found
+    return json.loads(answer["Payload"].read()), "FunctionError" in answer

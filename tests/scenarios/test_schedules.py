@@ -96,6 +96,30 @@ def test_a_scheduled_batch_is_seen_as_any_run_is(served: Laptop) -> None:
 
 
 @pytest.mark.usefixtures("champion")
+def test_what_a_scheduled_batch_printed_and_cost_is_told_as_of_any_run(served: Laptop) -> None:
+    run_id = batch_run(served, "2027-04-04T04:05:06Z")
+
+    followed = served.signalbox("logs", run_id, "--follow", "--json").stdout
+    again = served.signalbox("logs", f"scheduled-{run_id}", "--step", "transform", "--json").stdout
+    other = served.signalbox("logs", run_id, "--step", "train")
+    bill = json.loads(served.signalbox("cost", "--run", run_id, "--json").stdout)["run"]
+    month = json.loads(served.signalbox("cost", "--json").stdout)
+
+    lines = [json.loads(line) for line in followed.splitlines()]
+    assert lines
+    assert {line["step"] for line in lines} == {"Transform"}
+    assert again == followed
+    assert (other.stdout, f"No job of run {run_id} has printed" in other.stderr) == ("", True)
+    assert (bill["run"], bill["workload"], bill["status"]) == (run_id, "diabetes", "Succeeded")
+    items = {item["what"]: item for item in bill["items"]}
+    assert items["Transform"]["usd"] > 0
+    assert "1 x ml.m5.large" in items["Transform"]["how"]
+    assert items["pipeline"]["usd"] == 0
+    assert bill["usd"] == pytest.approx(sum(item["usd"] for item in bill["items"]), abs=1e-6)
+    assert [one["run"] for one in month["runs"]].count(run_id) == 1
+
+
+@pytest.mark.usefixtures("champion")
 def test_a_scheduled_batch_that_failed_is_explained_with_the_next_command(
     served: Laptop,
 ) -> None:
@@ -111,6 +135,24 @@ def test_a_scheduled_batch_that_failed_is_explained_with_the_next_command(
     assert f"run {run_id} failed" in watched.stderr
     assert "aws lambda invoke --function-name signalbox-dev-run-schedule" in told
     assert "retry-stage-execution" not in told
+
+
+def test_a_workload_that_was_never_trained_is_named_and_holds_up_no_other(
+    served: Laptop, champion: str
+) -> None:
+    # The registry has no group of such a workload: SageMaker answers ValidationException.
+    given = {"kind": "batch", "scheduledFor": "2027-04-03T04:05:06Z"}
+
+    told = schedules.refused(served, workloads=["never", "diabetes"], **given)
+
+    (run_id,) = [r for r in scheduled_runs(served) if r.startswith("270403-040506-")]
+    assert told["errorType"] == "ScheduleRefused"
+    assert told["errorMessage"] == (
+        "never: group signalbox-dev-never has no approved version that was not rolled back; "
+        "release the workload and approve its model, or take the workload out of the parameter "
+        "BatchWorkloads"
+    )
+    assert scheduled_runs(served)[run_id]["inference"]["modelPackageArn"] == champion
 
 
 def test_a_retraining_is_released_and_not_piled_up_behind_its_gate(served: Laptop) -> None:

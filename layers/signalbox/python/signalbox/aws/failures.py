@@ -25,3 +25,12 @@ def code_of(error: ClientError) -> str:
 def status_of(error: ClientError) -> int:
     """The HTTP status, 0 when there is none."""
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def is_missing_from_registry(error: ClientError) -> bool:
+    """Whether SageMaker says that a group of models is not there.
+
+    It has no code of its own for that: ValidationException, "ModelPackageGroup ... does not exist".
+    """
+    message = error.response.get("Error", {}).get("Message", "")
+    return code_of(error) == "ValidationException" and "does not exist" in message

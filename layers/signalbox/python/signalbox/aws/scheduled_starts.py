@@ -1,5 +1,6 @@
 """What a schedule starts and looks at first: the pipeline, the registry, the inference machine."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import ClientError
@@ -66,7 +67,20 @@ def _source(archive: str) -> "_Source":
 
 
 def approved(group: str) -> dict[str, dict[str, str]]:
-    """Metadata of the newest approved versions of a group by ARN, newest first."""
+    """Metadata of the newest approved versions of a group by ARN, newest first.
+
+    Empty, too, where there is no such group: its workload was never trained here.
+    """
+    try:
+        arns = list(_approved_arns(group))
+    except ClientError as error:
+        if not failures.is_missing_from_registry(error):
+            raise
+        return {}
+    return {arn: dict(registry.describe(arn).metadata) for arn in arns}
+
+
+def _approved_arns(group: str) -> Iterator[str]:
     pages = (
         clients.sagemaker()
         .get_paginator("list_model_packages")
@@ -78,8 +92,7 @@ def approved(group: str) -> dict[str, dict[str, str]]:
             PaginationConfig={"MaxItems": VERSIONS, "PageSize": VERSIONS},
         )
     )
-    arns = [s["ModelPackageArn"] for page in pages for s in page["ModelPackageSummaryList"]]
-    return {arn: dict(registry.describe(arn).metadata) for arn in arns}
+    return (s["ModelPackageArn"] for page in pages for s in page["ModelPackageSummaryList"])
 
 
 def start_machine(manifest: ResolvedManifest, machine_arn: str) -> None:
