@@ -47,7 +47,7 @@ def test_a_deployed_environment_is_well(patient: Patient) -> None:
 
     assert faults(results) == {}
     skipped = {name for name, result in results.items() if result.status is Status.SKIPPED}
-    assert skipped == {"federation", "connections"}
+    assert skipped == {"federation", "connections", "network"}
 
 
 def test_enough_is_planted() -> None:
@@ -134,6 +134,17 @@ def test_a_stack_whose_update_failed(patient: Patient) -> None:
     (finding,) = look(failed)["stack"].findings
 
     assert finding.what == "the stack is UPDATE_ROLLBACK_FAILED: no more roles"
+
+
+def test_where_ec2_does_not_answer_subnets_are_no_matter_of_course(patient: Patient) -> None:
+    """The laptop has no EC2: whoever sets JobSubnets there hears that nobody looked."""
+    given = dict(patient.stacks[0].parameters)
+    subnets = {"JobSubnets": "subnet-0a1b2c3d", "JobSecurityGroups": "sg-0a1b2c3d"}
+
+    result = look(changed(patient, parameters=given | subnets))["network"]
+
+    assert result.status is Status.UNKNOWN
+    assert "ec2:DescribeSubnets is not supported by the laptop's AWS" in result.note
 
 
 GITHUB = "token.actions.githubusercontent.com"

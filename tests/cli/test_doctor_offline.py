@@ -112,7 +112,8 @@ def test_the_project_s_own_templates_are_well(
 
     assert answer.code == 0, answer.stdout
     results = json.loads(answer.stdout)
-    assert {result["status"] for result in results} == {"ok"}
+    assert {r["check"] for r in results if r["status"] != "ok"} == {"network"}
+    assert "no environment puts jobs into subnets" in str(results)
     assert len(results) == len(CHECKS)
 
 
@@ -154,6 +155,24 @@ def test_settings_that_cannot_be_read_are_named_with_the_file(tmp_path: Path) ->
 
     assert list(found) == ["settings"]
     assert "prod.toml: account" in found["settings"][0]
+
+
+def test_it_says_of_subnets_that_only_the_account_can_tell(
+    signalbox: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "delivery" / "environments"
+    shutil.copytree(SETTINGS, folder)
+    with (folder / "prod.toml").open("a", encoding="utf-8") as file:
+        file.write('[network.us-east-1]\nsubnets = ["subnet-1a2b3c4d"]\n')
+        file.write('security_groups = ["sg-1a2b3c4d"]\n')
+    (tmp_path / "template.yaml").write_text(SOUND)
+    monkeypatch.chdir(tmp_path)
+
+    answer = signalbox("doctor", "--offline", "--only", "network")
+
+    assert answer.code == 0
+    assert "only an account can tell whether" in answer.stdout
+    assert "`signalbox doctor -e prod --only network`" in " ".join(answer.stdout.split())
 
 
 def test_every_part_of_a_template_is_expanded(tmp_path: Path) -> None:

@@ -54,8 +54,9 @@ def doctor_command(
 
     Nothing is changed and no job is started: every call reads. What roles may do is asked of IAM's
     policy simulation; the rest (keys, grants, buckets, policies, topics, queues, rules, functions,
-    machines, pipelines, connections, alarms, log groups, images, quotas, the promotion path) of
-    each service. What your own credentials may not read is shown as "?", and counts as a fault.
+    machines, pipelines, connections, alarms, log groups, images, quotas, the network of jobs, the
+    promotion path) of each service. What your own credentials may not read is shown as "?", and
+    counts as a fault.
 
     With --offline the templates are checked before anything is deployed: that they expand for every
     environment, IAM's size limits, wildcards, retention, encryption, time-outs and dead-letter

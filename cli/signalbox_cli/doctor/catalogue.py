@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from signalbox_cli.doctor import identities, messages, storage, surroundings, work
+from signalbox_cli.doctor import identities, messages, network, storage, surroundings, work
 from signalbox_cli.doctor.findings import Check, Finding, NothingToLookAt
 from signalbox_cli.doctor.patients import Patient
 
@@ -86,6 +86,7 @@ CHECKS = (
         "logs and old versions go away in time",
         _at(storage.retention, _GROUP, _BUCKET),
     ),
+    Check("network", "jobs reach from their subnets what they call", network.network),
     Check("image", "the built-in image is in this region", surroundings.image),
     Check(
         "quotas",

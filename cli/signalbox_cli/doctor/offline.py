@@ -18,7 +18,7 @@ from delivery.toml_reading import SettingsError
 from localaws.deployer import template, transform
 from localaws.deployer.errors import TemplateInvalid
 from localaws.deployer.template import Surroundings
-from signalbox_cli.doctor.findings import Check, Finding
+from signalbox_cli.doctor.findings import Check, Finding, NothingToLookAt
 from signalbox_cli.doctor.patients import Resource, worked_out
 from signalbox_cli.errors import NotFoundError
 
@@ -51,6 +51,8 @@ class Folder:
 
     sheets: tuple[Sheet, ...]
     settings_problem: str = ""
+    with_subnets: tuple[str, ...] = ()
+    """Environments whose settings put jobs into subnets."""
 
 
 def read_folder(folder: Path) -> Folder:
@@ -64,7 +66,13 @@ def read_folder(folder: Path) -> Folder:
             for given in _given(path.relative_to(folder).as_posix(), settings)
         ),
         problem,
+        _with_subnets(settings),
     )
+
+
+def _with_subnets(settings: Settings | None) -> tuple[str, ...]:
+    environments = settings.environments.values() if settings else ()
+    return tuple(one.name for one in environments if one.networks)
 
 
 def _templates(folder: Path) -> list[Path]:
@@ -292,6 +300,15 @@ def _set(folder: Folder) -> Iterator[Finding]:
         yield Finding("delivery/environments", folder.settings_problem, "correct the file")
 
 
+def _network(folder: Folder) -> Iterator[Finding]:
+    """Never a finding: it says what only the accounts can tell, and how to ask them."""
+    if not folder.with_subnets:
+        raise NothingToLookAt("no environment puts jobs into subnets")
+    asked = ", ".join(f"`signalbox doctor -e {one} --only network`" for one in folder.with_subnets)
+    what = "subnets, security groups and endpoints are there"
+    raise NothingToLookAt(f"only an account can tell whether {what}: {asked}")
+
+
 def _each(look: Callable[[Sheet], Iterator[Finding]]) -> Callable[[Folder], Iterator[Finding]]:
     """The same look at every template; what is wrong for several environments is told once."""
     return lambda folder: iter(
@@ -308,4 +325,5 @@ CHECKS = (
     Check("encryption", "what is stored is private and encrypted", _each(_encrypted)),
     Check("dead-ends", "every rule and schedule has a dead-letter queue", _each(_dead_ends)),
     Check("runtimes", "functions run on a runtime that AWS keeps", _each(_outdated)),
+    Check("network", "jobs reach from their subnets what they call", _network),
 )
