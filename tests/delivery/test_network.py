@@ -57,3 +57,41 @@ def test_only_jobs_reach_the_endpoints() -> None:
 
     assert rule["SourceSecurityGroupId"] == {"Ref": "JobsSecurityGroup"}
     assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
+
+
+def test_s3_is_open_for_what_the_roles_of_jobs_and_models_may_and_no_more() -> None:
+    """An endpoint's policy grants nothing by itself: what is not there, a job cannot do."""
+    held = {
+        action
+        for statement in repository.role_statements()
+        if statement.owner in ("JobRole", "HostingRole") and statement.allows
+        for action in statement.actions
+        if action.startswith("s3:")
+    }
+    policy = of("AWS::EC2::VPCEndpoint")["S3Endpoint"]["PolicyDocument"]
+    own, layers = repository.statements_of(policy, "S3Endpoint")
+
+    assert {"s3:GetObject", "s3:PutObject"} <= held
+    assert set(own.actions) == held
+    # Amazon ECR User Guide, "Minimum Amazon S3 bucket permissions for Amazon ECR".
+    assert (layers.actions, layers.body["Resource"]["Fn::Sub"].rpartition(":::")[2]) == (
+        ["s3:GetObject"],
+        "prod-${AWS::Region}-starport-layer-bucket/*",
+    )
+
+
+def test_flow_logs_may_do_what_their_guide_asks_for_at_least_and_no_more() -> None:
+    """VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs" (read 2026-11-21)."""
+    granted = {
+        (action, str(resource))
+        for statement in repository.role_statements(DOCUMENT)
+        for action in statement.actions
+        for resource in statement.resources
+    }
+    own = str({"Fn::Sub": "${FlowLogGroup.Arn}"})
+    in_the_group = ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
+
+    assert granted == {
+        *((f"logs:{verb}", own) for verb in in_the_group),
+        ("logs:DescribeLogGroups", "*"),
+    }
