@@ -8,10 +8,12 @@ package` on what `sam build` made, or by the laptop's packager (SIGNALBOX_PACKAG
 needs neither a network nor the functions' own Python.
 
 What is deployed names each object by its version: objects that a later build writes under the same
-keys are never what somebody has approved, and a rollback finds what it had.
+keys are never what somebody has approved, and a rollback finds what it had. And what an earlier one
+has left there is compared, byte by byte, with what this one has made (delivery.package_contents).
 """
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -19,8 +21,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from delivery import commits, settings
+from delivery import commits, package_contents, settings
 from delivery.toml_reading import SettingsError
 
 OUTPUT = Path(".aws-sam")
@@ -84,7 +87,7 @@ def package(environment: str, region: str = "") -> None:
     variables = {**os.environ, "AWS_DEFAULT_REGION": where}
     if subprocess.run(run, env=variables, check=False).returncode != 0:
         raise PackageError(f"nothing was packaged to s3://{bucket}/{prefix}/")
-    _pin(PACKAGED, where)
+    _pin(PACKAGED, where, None if packager == "laptop" else BUILT)
     CONFIGURATION.write_text(
         settings.template_configuration(found, environment, where, commits.delivered(os.environ)),
         encoding="utf-8",
@@ -93,15 +96,54 @@ def package(environment: str, region: str = "") -> None:
     print(f"{CONFIGURATION}: parameters of {environment} in {where}")  # noqa: T201
 
 
-def _pin(packaged: Path, region: str) -> None:
+def _pin(packaged: Path, region: str, built: Path | None) -> None:
+    """Note versions; `built` is the template before, None where the packager compares itself."""
     import boto3
 
     s3 = boto3.client("s3", region_name=region)
     text = packaged.read_text(encoding="utf-8")
-    versions = pinned(text, lambda b, k: str(s3.head_object(Bucket=b, Key=k)["VersionId"]))
+    if built is None:
+        versions = pinned(text, lambda b, k: str(s3.head_object(Bucket=b, Key=k)["VersionId"]))
+    else:
+        versions = pinned(text, compared(s3, text, built))
     if versions == text:
         raise PackageError(f"{packaged} names no object whose version could be noted")
     packaged.write_text(versions, encoding="utf-8")
+
+
+def compared(s3: Any, packaged: str, built: Path) -> Callable[[str, str], str]:
+    """The version of an object, once it is what this build made; raises PackageError.
+
+    One request answers version and content, and takes no right that its version alone would not.
+    """
+    try:
+        made = package_contents.sources(built.read_text(encoding="utf-8"), packaged)
+    except ValueError as fault:
+        raise PackageError(f"{PACKAGED} is not made of {built}: {fault}; build anew") from None
+
+    @functools.cache
+    def version_of(bucket: str, key: str) -> str:
+        found = s3.get_object(Bucket=bucket, Key=key)
+        content, version = found["Body"].read(), str(found["VersionId"])
+        wrong = [
+            difference
+            for path in made.get((bucket, key), ())
+            for difference in package_contents.differences(content, built.parent / path)
+        ]
+        if wrong or (bucket, key) not in made:
+            raise PackageError(_planted(f"s3://{bucket}/{key}", version, wrong))
+        return version
+
+    return version_of
+
+
+def _planted(uri: str, version: str, wrong: Sequence[str]) -> str:
+    shown = "; ".join(wrong[:5]) or "nothing was built for it"
+    return (
+        f"{uri} (version {version}) is not what this build has made: {shown}. Somebody wrote it "
+        "there before, under the digest of this code: nothing is to be deployed. Find out who "
+        "(versions of the object, CloudTrail), have the version deleted, and package again"
+    )
 
 
 # As both packagers write them: one line, or a mapping of Bucket and Key in this order.

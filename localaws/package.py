@@ -29,6 +29,10 @@ BUILD_FOLDER = "SIGNALBOX_BUILD_DIR"
 """Where layers are built and stay: the laptop uses a built layer in place."""
 
 
+class ArtifactForged(LocalAwsError):
+    """An object in the bucket has the digest of other content for a name."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Package; the exit status is 1 when something is wrong, which is said on standard error."""
     options = _options(arguments)
@@ -73,14 +77,22 @@ def _packaged(options: argparse.Namespace) -> str:
 
 
 def _upload(s3: Any, bucket: str, artifact: Artifact, encrypted: Mapping[str, str]) -> bool:
-    """Upload what is not there yet; its key is its content, so what is there is the same."""
+    """Upload what is not there yet; its key is its content's digest, which is not taken on trust.
+
+    Raises ArtifactForged for what somebody else has left there under that digest.
+    """
     try:
-        s3.head_object(Bucket=bucket, Key=artifact.key)
+        found = s3.get_object(Bucket=bucket, Key=artifact.key)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "403", "NoSuchKey"):
+        if error.response["Error"]["Code"] not in ("403", "AccessDenied", "NoSuchKey"):
             raise
         s3.put_object(Bucket=bucket, Key=artifact.key, Body=artifact.content, **encrypted)
         return True
+    if found["Body"].read() != artifact.content:
+        raise ArtifactForged(
+            f"s3://{bucket}/{artifact.key} (version {found.get('VersionId', '?')}) is not what its "
+            "name says; find out who wrote it, have it deleted, and package again"
+        )
     return False
 
 

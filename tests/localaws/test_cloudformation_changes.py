@@ -300,6 +300,33 @@ def test_a_template_that_was_not_packaged_is_refused(name: str) -> None:
         propose(name, SERVERLESS, ChangeSetType="CREATE")
 
 
+def test_what_was_planted_under_a_digest_is_not_taken_for_the_package(
+    laptop: LaptopServer,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "greet.py").write_text("def handler(event, context): ...\n")
+    (tmp_path / "template.yaml").write_text(SERVERLESS)
+    bucket, output = f"{name}-packages", tmp_path / "packaged.yaml"
+    client("s3").create_bucket(Bucket=bucket)
+    for key, value in environment_of(laptop).items():
+        monkeypatch.setenv(key, value)
+    arguments = ["--template-file", str(tmp_path / "template.yaml"), "--s3-bucket", bucket]
+    arguments += ["--output-template-file", str(output), "--region", "us-east-1"]
+    assert package.main(arguments) == 0
+    (item,) = client("s3").list_objects_v2(Bucket=bucket)["Contents"]
+    output.unlink()
+    client("s3").put_object(Bucket=bucket, Key=item["Key"], Body=b"planted before")
+
+    assert package.main(arguments) == 1
+
+    assert f"{item['Key']} (version ?) is not what its name says" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_packaging_says_what_is_missing(
     laptop: LaptopServer,
     tmp_path: Path,
