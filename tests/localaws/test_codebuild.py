@@ -21,7 +21,6 @@ from tests.localaws.build_bench import (
     phases,
     printed,
     put_policy,
-    soon,
 )
 from tests.localaws.iam_roles import allow, trust
 from tests.localaws.pipeline_bench import ACCOUNT, zip_of
@@ -314,10 +313,11 @@ def test_a_buildspec_beyond_the_laptop_fails_the_build_by_name(bench: BuildBench
 def test_a_build_can_be_stopped(bench: BuildBench):
     bench.create(spec("sleep 1000", post_build=["echo never"]))
     build_id = bench.start()
-    for _ in range(500):
-        if bench.client.batch_get_builds(ids=[build_id])["builds"][0]["currentPhase"] == "BUILD":
-            break
-        soon(0.01)
+    assert comes_true(
+        lambda: (
+            bench.client.batch_get_builds(ids=[build_id])["builds"][0]["currentPhase"] == "BUILD"
+        )
+    )
 
     bench.client.stop_build(id=build_id)
     built = bench.ended(build_id)

@@ -88,7 +88,7 @@ class Line:
         return [message["Body"] for message in received.get("Messages", [])]
 
 
-def until(is_so: Callable[[], bool], limit_s: float = 30) -> None:
+def until(is_so: Callable[[], bool], limit_s: float = 120) -> None:
     deadline = time.monotonic() + limit_s
     while not is_so():
         assert time.monotonic() < deadline, f"not within {limit_s} s"

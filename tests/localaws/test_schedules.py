@@ -63,9 +63,9 @@ def schedule(name: str, arn: str, role_arn: str, **options: Any) -> None:
 def arrived(url: str, *, least: int = 1) -> list[dict[str, Any]]:
     """Messages of a queue, once there are some."""
     found: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while len(found) < least and time.monotonic() < deadline:
-        assert events.drain(10)
+        assert events.drain(60)
         answer = client("sqs").receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
@@ -126,7 +126,7 @@ def test_what_it_cannot_deliver_goes_to_the_dead_letter_queue_by_its_own_role(
 
 def _nothing(url: str) -> list[dict[str, Any]]:
     time.sleep(0.3)  # several periods of the schedule
-    assert events.drain(10)
+    assert events.drain(60)
     found: list[dict[str, Any]] = client("sqs").receive_message(QueueUrl=url).get("Messages", [])
     return found
 

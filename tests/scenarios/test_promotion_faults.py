@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios import fault_world
+from tests.scenarios import fault_world, stories
 from tests.scenarios import promotion_stories as three
 from tests.scenarios.fault_world import ENDPOINT, World
 
@@ -270,7 +270,7 @@ def test_whichever_call_fails_once_the_end_is_the_same(world: World) -> None:
 def kill_while_busy(world: World, function: str, times: int) -> int:
     """Kill a function's process in the middle of so many invocations; how many it were."""
     killed: set[int] = set()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + stories.PATIENCE_S
     while len(killed) < times and time.monotonic() < deadline:
         for pid in set(world.processes(function, "busy")) - killed:
             os.kill(pid, signal.SIGKILL)
