@@ -122,7 +122,7 @@ def test_stopped_execution_stops_its_job(jobs: Jobs) -> None:
 
     bench.client("stepfunctions").stop_execution(executionArn=execution)
 
-    assert bench.describe(execution)["status"] == "ABORTED"
+    assert bench.ended(execution)["status"] == "ABORTED"
     bench.until(lambda: describe_job("long-0")["ProcessingJobStatus"] == "Stopped")
     assert bench.types_of(execution)[4:] == ["TaskSubmitted", "ExecutionAborted"]
 

@@ -172,6 +172,15 @@ def await_true(is_so: Callable[[], bool], what: str, limit_s: float = PATIENCE_S
         time.sleep(0.05)
 
 
+def await_no_endpoint(served: Laptop, part_of_name: str = "") -> None:
+    """Until no endpoint is listed: SageMaker lists one that is being deleted until it is gone."""
+    sagemaker = served.target.client("sagemaker")
+    await_true(
+        lambda: not sagemaker.list_endpoints(NameContains=part_of_name)["Endpoints"],
+        f"no endpoint {part_of_name} is left",
+    )
+
+
 def version_of(served: Laptop, run: RunView) -> str:
     """The ARN of the model version that a run registered."""
     history = read_manifest(served.target, run)["history"]

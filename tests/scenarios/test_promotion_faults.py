@@ -37,7 +37,7 @@ def fails(world: World, arn: str, error: str, cause: str) -> dict[str, Any]:
     assert entry["status"] == "failed"
     assert cause in entry["cause"]
     assert cause in ended["cause"]
-    assert cause in world.told(arn)
+    stories.await_true(lambda: cause in world.told(arn), f"people were told of {cause}")
     assert world.serving() == before
     return entry
 
@@ -167,12 +167,13 @@ def test_an_endpoint_that_becomes_failed_serves_on_and_is_made_anew_once_deleted
         ended = world.promoted(arn)
     assert (ended["status"], ended["error"]) == ("FAILED", "DeploymentFailed")
     assert "no capacity" in world.entry(arn)["cause"]
-    assert "no capacity" in world.told(arn)
+    stories.await_true(lambda: "no capacity" in world.told(arn), "people were told")
     assert world.answer() == answer
     sagemaker = world.staging.target.client("sagemaker")
     assert sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"] == "Failed"
     assert "Delete the endpoint" in world.command(arn)
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+    stories.await_no_endpoint(world.staging, ENDPOINT)
     finishes(world, arn)
 
 
@@ -201,12 +202,13 @@ def test_a_rollback_that_fails_is_told_and_the_same_command_finishes(world: Worl
         ended = world.promoted(arn)
     assert (ended["status"], ended["error"]) == ("FAILED", "DeploymentFailed")
     assert "EndpointRollbackFailed" in world.entry(arn)["cause"]
-    assert "EndpointRollbackFailed" in world.told(arn)
+    stories.await_true(lambda: "EndpointRollbackFailed" in world.told(arn), "people were told")
     assert world.answer()
     status = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"]
     assert status == "UpdateRollbackFailed"
     assert "Delete the endpoint" in world.command(arn)
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+    stories.await_no_endpoint(world.staging, ENDPOINT)
     finishes(world, arn)
 
 
