@@ -189,8 +189,10 @@ def test_an_alarm_rolls_back_and_the_old_fleet_answers_every_request(world: Worl
     assert "guarded-errors" in described["FailureReason"]
     # The new fleet's own errors reach its share of the callers, nothing else goes wrong.
     assert set(answers) == {OLD, b"error"}
-    kind = "SageMaker Endpoint State Change"
-    told = [event["detail"]["EndpointStatus"] for event in world.told(kind, EndpointName="guarded")]
+    # The bus hears of a status a moment after DescribeEndpoint tells it.
+    assert comes_true(lambda: len(world.told(STATE_CHANGE, EndpointName="guarded")) == 5)
+    events = world.told(STATE_CHANGE, EndpointName="guarded")
+    told = [event["detail"]["EndpointStatus"] for event in events]
     assert told == ["CREATING", "IN_SERVICE", "UPDATING", "ROLLING_BACK", "IN_SERVICE"]
 
 
