@@ -98,7 +98,8 @@ class AsyncInvoker:
             if policy.on_success:
                 self._deliver(policy.on_success, spec, event, outcome, "Success")
             return None
-        age_s = (time.monotonic() - event.accepted_at) * clock.time_scale()
+        # Only the delays have passed faster; the function's own time is no wait.
+        age_s = time.monotonic() - event.accepted_at + sum(RETRY_DELAYS_S[: event.tries])
         delay_s = RETRY_DELAYS_S[min(event.tries, len(RETRY_DELAYS_S) - 1)]
         if event.tries >= policy.retries:
             self._give_up(policy, spec, event, outcome, "RetriesExhausted")

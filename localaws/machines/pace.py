@@ -7,7 +7,7 @@ abandons every task at once, as on AWS; moto's interpreter would finish the runn
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -179,15 +179,17 @@ def _take_result(state: Any, env: Any, result: Any) -> None:
 
 def _run_program(program: Any, env: Any) -> None:
     """Run a machine, branch or iteration in the calling thread, within its `TimeoutSeconds`."""
-    env.next_state_name = program.start_at.start_at_name
+    # Stopped before its thread came so far, an execution has no next state: its loop tells the end.
+    with suppress(RuntimeError):
+        env.next_state_name = program.start_at.start_at_name
     limit = program.timeout_seconds
     if limit is None:
-        seams.EvalComponent.eval(program, env)
+        program._eval_body(env)
         return
     alarm = threading.Timer(limit.timeout_seconds, env.set_timed_out)
     alarm.daemon = True
     alarm.start()
     try:
-        seams.EvalComponent.eval(program, env)
+        program._eval_body(env)
     finally:
         alarm.cancel()

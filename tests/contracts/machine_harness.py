@@ -32,7 +32,7 @@ SUBSTITUTIONS = {
         "PromoteVersionFunctionArn",
     )
 }
-EXECUTION_LIMIT_S = 30.0
+EXECUTION_LIMIT_S = 120.0
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/machine"
 

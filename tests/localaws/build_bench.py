@@ -1,6 +1,5 @@
 """What the tests of CodeBuild share: a project with its role and bucket, and a way to wait."""
 
-import threading
 import uuid
 from typing import Any
 
@@ -117,8 +116,3 @@ def context(build: dict[str, Any], phase: str) -> dict[str, str]:
     """What is told of a phase that failed."""
     found = next(each for each in build["phases"] if each["phaseType"] == phase)
     return dict(found["contexts"][0])
-
-
-def soon(seconds: float) -> None:
-    """Let a moment pass."""
-    threading.Event().wait(seconds)

@@ -58,7 +58,7 @@ def start(machine: str, document: Any = None, **more: Any) -> str:
     return str(started["executionArn"])
 
 
-def ended(execution: str, timeout_s: float = 20) -> dict[str, Any]:
+def ended(execution: str, timeout_s: float = 120) -> dict[str, Any]:
     """The execution's description, once it has ended."""
     wake = threading.Event()
     with machine_executions.ending(execution, wake):

@@ -15,7 +15,7 @@ from localaws.events import service as events
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 def client(service: str) -> Any:

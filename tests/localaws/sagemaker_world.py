@@ -158,7 +158,7 @@ class World:
 
     def finished(self, kind: str, name: str) -> dict[str, Any]:
         """Wait for a job's end; its description."""
-        assert self.job(kind, name).finished.wait(60), f"{name} did not end"
+        assert self.job(kind, name).finished.wait(180), f"{name} did not end"
         operation = getattr(self.sagemaker, f"describe_{kind.lower()}_job")
         described: dict[str, Any] = operation(**{f"{kind}JobName": name})
         return described
@@ -268,7 +268,7 @@ def _policy(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def comes_true(condition: Any, timeout_s: float = 30.0) -> bool:
+def comes_true(condition: Any, timeout_s: float = 120.0) -> bool:
     """Wait for a condition of another thread or process."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

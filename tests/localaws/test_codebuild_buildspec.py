@@ -14,6 +14,7 @@ import pytest
 from localaws.codebuild import artifacts, buildspec
 from localaws.codebuild.buildspec import BuildspecInvalid, BuildspecUnsupported, OnFailure, Output
 from localaws.codebuild.shell import Interrupted, Interruption, Shell
+from tests.localaws.sagemaker_world import comes_true
 
 FULL = """
 version: 0.2
@@ -269,11 +270,7 @@ def running(mark: Path) -> bool:
 
 
 def wait_until_gone(mark: Path) -> bool:
-    for _ in range(500):
-        if not running(mark):
-            return True
-        threading.Event().wait(0.01)
-    return False
+    return comes_true(lambda: not running(mark))
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")

@@ -16,7 +16,7 @@ def test_every_job_runs_once_on_few_threads():
     for _ in range(500):
         workers.submit(job)
 
-    assert workers.drain(10)
+    assert workers.drain(60)
     assert len(done) == 500
     assert len(names) <= 3
     workers.stop()
@@ -31,7 +31,7 @@ def test_a_job_that_fails_does_not_end_its_thread():
     workers.submit(broken)
     workers.submit(done.set)
 
-    assert done.wait(5)
+    assert done.wait(60)
     workers.stop()
 
 
@@ -40,7 +40,7 @@ def test_a_job_may_submit_another_and_drain_waits_for_both():
 
     workers.submit(lambda: workers.submit(lambda: done.append(1)))
 
-    assert workers.drain(5)
+    assert workers.drain(60)
     assert done == [1]
     workers.stop()
 
@@ -57,11 +57,11 @@ def test_nothing_runs_after_stop():
 
 def test_timers_fire_in_order_of_their_time_and_not_when_cancelled():
     timers, fired, last = Timers("test"), [], threading.Event()
-    timers.after(0.03, lambda: (fired.append("late"), last.set()))
+    timers.after(1.0, lambda: (fired.append("late"), last.set()))
     timers.after(0.01, lambda: fired.append("early"))
-    timers.after(0.02, lambda: fired.append("cancelled")).cancel()
+    timers.after(0.5, lambda: fired.append("cancelled")).cancel()
 
-    assert last.wait(5)
+    assert last.wait(60)
     assert fired == ["early", "late"]
     timers.stop()
 

@@ -60,7 +60,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     def run_script(script: str, *arguments: str) -> Child:
         child = forkserver.spawn(spec_for(tmp_path, script, *arguments))
         children.append(child)
-        assert child.wait(60) is not None
+        assert child.wait(120) is not None
         return child
 
     yield run_script
@@ -174,7 +174,7 @@ def test_another_interpreter_option_starts_a_fresh_process(tmp_path: Path) -> No
     spec = spec_for(tmp_path, "import sys; print('numpy' in sys.modules)")
     fresh = ChildSpec(**{**vars(spec), "argv": ["python3", "-O", "script.py"]})
     child = forkserver.spawn(fresh)
-    assert child.wait(30) == 0
+    assert child.wait(120) == 0
     assert output_of(child) == "False\n"
     child.close()
 
@@ -250,7 +250,7 @@ def test_without_namespaces_literal_paths_are_rewritten(tmp_path: Path) -> None:
 from localaws.forkserver import server as forkserver
 from localaws.forkserver.child_spec import ChildSpec
 child = forkserver.spawn(ChildSpec.from_json({text.encode()!r}))
-print(child.wait(30))
+print(child.wait(120))
 """
     plain = {**os.environ, "LOCALAWS_ROOT": "rewritten", "LOCALAWS_PRELOAD": "0"}
     done = subprocess.run(
@@ -281,7 +281,7 @@ def test_only_plain_python_runs_inside_the_child(
 
 def test_a_fork_server_at_rest_ends_and_comes_back(run: Run) -> None:
     child = run("print('hello')")
-    child.wait(20)
+    child.wait(120)
     used = forkserver.process_id()
     forkserver.retire_idle()
     assert forkserver.process_id() == used  # the child was not given up yet
@@ -293,5 +293,5 @@ def test_a_fork_server_at_rest_ends_and_comes_back(run: Run) -> None:
     assert forkserver.process_id() is None
 
     again = run("print('again')")
-    assert again.wait(20) == 0
+    assert again.wait(120) == 0
     assert forkserver.process_id() not in (None, used)

@@ -117,7 +117,7 @@ def test_a_hundred_megabytes_of_print_neither_stall_nor_fill_memory(world: World
     described = world.process("chatty", script)
     assert described["ProcessingJobStatus"] == "Completed"
     seconds = described["ProcessingEndTime"] - described["ProcessingStartTime"]
-    assert seconds.total_seconds() < 30
+    assert seconds.total_seconds() < 120
     streams = world.logs.describe_log_streams(
         logGroupName="/aws/sagemaker/ProcessingJobs", logStreamNamePrefix="chatty/"
     )["logStreams"]
@@ -158,7 +158,7 @@ def test_stop_ends_a_script_and_its_children_even_if_they_ignore_sigterm(
     pids = world.log("ProcessingJobs", "stubborn/")[0].split()[1:]
     world.sagemaker.stop_processing_job(ProcessingJobName="stubborn")
     assert world.finished("Processing", "stubborn")["ProcessingJobStatus"] == "Stopped"
-    assert comes_true(lambda: not any(runs(pid) for pid in pids), timeout_s=5)
+    assert comes_true(lambda: not any(runs(pid) for pid in pids))
 
 
 def test_sigterm_lets_a_script_finish_its_work(world: World) -> None:

@@ -158,7 +158,7 @@ def send(laptop: Laptop, name: str, **event: Any) -> None:
         FunctionName=name, InvocationType="Event", Payload=json.dumps(event)
     )
     assert answer["StatusCode"] == 202
-    assert lambdas.drain_events(20)
+    assert lambdas.drain_events(120)
 
 
 def test_a_failing_event_is_tried_three_times_and_then_reported(laptop: Laptop) -> None:
@@ -210,6 +210,25 @@ def test_an_event_too_old_is_not_tried_again(laptop: Laptop) -> None:
 
     record = json.loads(messages(url)[0]["Body"])
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
+
+
+def test_the_time_that_a_function_takes_ages_an_event_as_it_is(laptop: Laptop) -> None:
+    """Only waits pass faster: three tries of 0.3 s and their delays are no ten minutes."""
+    url, arn = queue("slow-failures")
+    name = laptop.make(
+        "slow-failure",
+        "import time\ndef handler(event, context):\n    time.sleep(0.3)\n    1 / 0\n",
+    )
+    laptop.client.put_function_event_invoke_config(
+        FunctionName=name,
+        MaximumEventAgeInSeconds=600,
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+    )
+
+    send(laptop, name)
+
+    record = json.loads(messages(url)[0]["Body"])
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
 
 
 def test_a_working_event_is_run_once(laptop: Laptop) -> None:

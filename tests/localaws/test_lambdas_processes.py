@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,10 +74,7 @@ def test_a_stopped_laptop_leaves_no_process(tmp_path: Path, laptop: Laptop) -> N
 
     lambdas.shutdown()
 
-    deadline = time.monotonic() + 5
-    while any(_lives(pid) for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not any(_lives(pid) for pid in pids)
+    assert comes_true(lambda: not any(_lives(pid) for pid in pids))
 
 
 def _lives(pid: int) -> bool:

@@ -111,7 +111,7 @@ def test_wait_passes_on_the_scaled_clock() -> None:
 
     bench.output_of(definition)
 
-    assert time.monotonic() - began < 5  # 600 s of AWS are 6 ms here
+    assert time.monotonic() - began < 60  # 600 s of AWS are 6 ms here
 
 
 def test_retry_counts_its_attempts_and_backs_off_on_the_scaled_clock() -> None:

@@ -1,6 +1,7 @@
 """The life of an execution, through the Step Functions API."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from localaws.events import service as events
 from localaws.machines import executions as machine_executions
 from localaws.moto_seams import machines as seams
 from tests.localaws import machine_bench as bench
+from tests.localaws.sagemaker_world import comes_true
 
 pytestmark = pytest.mark.usefixtures("laptop")
 
@@ -87,7 +89,7 @@ def test_stop_aborts_a_wait_at_once_with_error_and_cause() -> None:
 
     stop(execution, error="Cancelled", cause="by a person")
 
-    description = bench.describe(execution)
+    description = bench.ended(execution)
     assert (description["status"], description["error"], description["cause"]) == (
         "ABORTED",
         "Cancelled",
@@ -111,7 +113,26 @@ def test_stop_aborts_a_task_that_waits_for_its_token() -> None:
 
     stop(execution)
 
-    assert bench.describe(execution)["status"] == "ABORTED"
+    assert bench.ended(execution)["status"] == "ABORTED"
+
+
+def test_an_execution_that_is_stopped_before_its_thread_runs_is_aborted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs, begin = machine_executions._Worker._execution_logic, threading.Event()
+
+    def late(worker: Any) -> None:
+        begin.wait(60)
+        runs(worker)
+
+    monkeypatch.setattr(machine_executions._Worker, "_execution_logic", late)
+    execution = bench.start(bench.make_machine(LONG))
+
+    threading.Timer(0.2, begin.set).start()
+    stop(execution, error="Cancelled")
+
+    assert bench.ended(execution)["error"] == "Cancelled"
+    assert bench.types_of(execution) == ["ExecutionStarted", "ExecutionAborted"]
 
 
 def test_task_token_brings_error_and_cause_back() -> None:
@@ -209,12 +230,15 @@ def test_status_changes_are_events_with_documents_as_strings(last: str) -> None:
         stop(execution)
     bench.ended(execution)
 
-    mine = [e for e in heard if e["resources"] == [execution]]
+    def mine() -> list[dict[str, Any]]:
+        return [e for e in heard if e["resources"] == [execution]]
 
-    assert [e["detail"]["status"] for e in mine] == ["RUNNING", last]
-    assert {e["source"] for e in mine} == {"aws.states"}
-    assert {e["detail-type"] for e in mine} == {"Step Functions Execution Status Change"}
-    detail = mine[1]["detail"]
+    # The bus may hear of the end a moment after DescribeExecution tells it.
+    assert comes_true(lambda: len(mine()) == 2)
+    assert [e["detail"]["status"] for e in mine()] == ["RUNNING", last]
+    assert {e["source"] for e in mine()} == {"aws.states"}
+    assert {e["detail-type"] for e in mine()} == {"Step Functions Execution Status Change"}
+    detail = mine()[1]["detail"]
     assert detail["executionArn"] == execution
     assert json.loads(detail["input"]) == {"a": 1}
     assert isinstance(detail["stopDate"], int)

@@ -117,11 +117,12 @@ def running(name: str) -> bool:
 def test_stopped_execution_stops_its_job(jobs: Jobs) -> None:
     script = "import time; time.sleep(50)"
     execution = bench.start(bench.make_machine(jobs.definition("long", script)))
-    bench.until(lambda: running("long-0"))
+    # The job exists a moment before the history tells that it was submitted.
+    bench.until(lambda: running("long-0") and "TaskSubmitted" in bench.types_of(execution))
 
     bench.client("stepfunctions").stop_execution(executionArn=execution)
 
-    assert bench.describe(execution)["status"] == "ABORTED"
+    assert bench.ended(execution)["status"] == "ABORTED"
     bench.until(lambda: describe_job("long-0")["ProcessingJobStatus"] == "Stopped")
     assert bench.types_of(execution)[4:] == ["TaskSubmitted", "ExecutionAborted"]
 
@@ -158,7 +159,7 @@ def test_job_that_somebody_stops_fails_its_task(jobs: Jobs) -> None:
 def test_task_over_its_time_limit_stops_its_job(jobs: Jobs) -> None:
     script = "import time; time.sleep(50)"
 
-    description = bench.run(jobs.definition("slow", script, TimeoutSeconds=1))
+    description = bench.run(jobs.definition("slow", script, TimeoutSeconds=3))
 
     assert description["error"] == "States.Timeout"
     bench.until(lambda: describe_job("slow-0")["ProcessingJobStatus"] == "Stopped")

@@ -102,7 +102,7 @@ def test_an_approval_that_nobody_gives_expires(bench: PipelineBench):
     execution = bench.start()
     waiting = bench.begins("Gate", execution)
     runtime = pipelines.running()
-    runtime.workers.drain(10)
+    runtime.workers.drain(60)
 
     runtime.expire_now(waiting["actionExecutionId"])
 
@@ -131,7 +131,7 @@ def test_an_approval_is_announced_with_its_token_and_custom_data(bench: Pipeline
     bench.create(stage("Gate", approval("Gate", configuration=configuration)))
     execution = bench.start()
     token = bench.begins("Gate", execution)["token"]
-    pipelines.running().workers.drain(10)
+    pipelines.running().workers.drain(60)
 
     (message,) = client("sqs").receive_message(QueueUrl=queue)["Messages"]
 
@@ -178,7 +178,7 @@ def test_an_action_with_a_role_of_its_own_acts_as_that_role(bench: PipelineBench
     bench.grant("sts:AssumeRole", own)
     execution = bench.start()
     token = bench.begins("Gate", execution)["token"]
-    assert pipelines.running().workers.drain(10)
+    assert pipelines.running().workers.drain(60)
     bench.decide("Gate", token)
     assert bench.ends(execution) == "SUCCEEDED"
 
@@ -574,7 +574,7 @@ def test_a_rule_starts_a_pipeline_on_an_upload(bench: PipelineBench):
     )
 
     version = bench.upload()
-    assert events.drain(10)
+    assert events.drain(60)
     bench.heard.wait(lambda e: e["detail"].get("action") == "Gate")
 
     summaries = client("codepipeline").list_pipeline_executions(pipelineName=bench.name)

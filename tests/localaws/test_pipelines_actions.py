@@ -2,7 +2,6 @@
 
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.localaws.pipeline_bench import (
     stage,
     zip_of,
 )
+from tests.localaws.sagemaker_world import comes_true
 
 RECORDS = """
 import json
@@ -87,7 +87,7 @@ def function(bench: PipelineBench, code: str = SILENT, **parameters: str) -> dic
 def called(bench: PipelineBench, execution: str) -> str:
     """Wait until the function has been given its job; returns the job's id."""
     run = bench.begins("Call", execution)["actionExecutionId"]
-    assert pipelines.running().workers.drain(10)
+    assert pipelines.running().workers.drain(60)
     assert lambdas.drain_events(10)
     return pipelines.running().jobs.ids_of(run)[-1]
 
@@ -189,10 +189,7 @@ def test_a_function_that_asks_for_more_time_is_called_again(bench: PipelineBench
     codepipeline = client("codepipeline")
 
     codepipeline.put_job_success_result(jobId=first, continuationToken="again")
-    for _ in range(500):
-        if called(bench, execution) != first:
-            break
-        threading.Event().wait(0.01)
+    assert comes_true(lambda: called(bench, execution) != first)
     codepipeline.put_job_success_result(jobId=called(bench, execution))
 
     assert bench.ends(execution) == "SUCCEEDED"
@@ -299,7 +296,7 @@ def test_an_aborted_execution_fails_the_action(bench: PipelineBench):
     bench.create(stage("Run", runs(arn)))
     execution = bench.start()
     bench.begins("Run", execution)
-    pipelines.running().workers.drain(10)
+    pipelines.running().workers.drain(60)
     running = bench.action_state("Run")["externalExecutionId"]
 
     client("stepfunctions").stop_execution(executionArn=running, cause="enough")

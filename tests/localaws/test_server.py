@@ -303,7 +303,7 @@ def test_who_reads_an_object_that_is_overwritten_gets_it_whole(
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, "seek", slow_at_first)
     with ThreadPoolExecutor(1) as pool:
         read = pool.submit(s3.get_object, Bucket="rewritten", Key="k")
-        assert reading.wait(10)
+        assert reading.wait(60)
         s3.put_object(Bucket="rewritten", Key="k", Body=b"second")
 
     assert read.result()["Body"].read() == b"first"
@@ -391,6 +391,6 @@ def test_it_stops_on_a_signal_and_leaves_the_port(tmp_path: Path) -> None:
 
         child.send_signal(signal.SIGINT)
 
-        assert child.wait(timeout=10) == 0
+        assert child.wait(timeout=60) == 0
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{ready['url']}/_localaws/health")

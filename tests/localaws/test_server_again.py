@@ -51,7 +51,7 @@ def use(by: str) -> list[str]:
     s3.put_object(Bucket="used", Key=by, Body=b"1")
     s3.delete_object(Bucket="used", Key=by)
     assert bench.output_of(START, {"by": by}) == {"by": by}
-    assert over.wait(10)
+    assert over.wait(60)
     return told
 
 

@@ -41,7 +41,7 @@ class Laptop:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
         if check and done.returncode != 0:

@@ -88,7 +88,6 @@ def _by_schedule(served: Laptop) -> None:
         stories.await_true(
             lambda: any("/predictions/" in key for key in _scheduled_keys(served)),
             "a scheduled run has made predictions",
-            60,
         )
     with schedules.running(served, "broken", "rate(5 minutes)", batch, text="no schedule"):
         stories.await_dead_letter(served, "no schedule")
@@ -146,14 +145,14 @@ def _bring(served: Laptop, run: RunView, gate: str, file: Path) -> None:
 
 
 def _await_gone(served: Laptop, bad: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + stories.PATIENCE_S
     while bad in stories.objects_under(served, bad):
         assert time.monotonic() < deadline, "the bad file was not moved"
         time.sleep(0.05)
 
 
 def _await_gate(served: Laptop, gate: str) -> RunView:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + stories.PATIENCE_S
     while True:
         try:
             return find_run(served.target, None, waiting_at=gate)

@@ -59,8 +59,7 @@ def _answers_otherwise(
     changed = {**named, "inference.py": named["inference.py"] + _OTHER_ANSWERS}
     run = _release(served, changed, options, {})
     assert "ProbeFailed" in run.error, run.error
-    names = served.target.client("sagemaker").list_endpoints(NameContains="other")["Endpoints"]
-    assert names == []
+    stories.await_no_endpoint(served, "other")
 
 
 def _release(

@@ -101,7 +101,7 @@ def status_in(served: Laptop, arn: str, environment: str) -> str:
 
 
 def await_status(
-    served: Laptop, arn: str, environment: str, status: str, limit_s: float = 90
+    served: Laptop, arn: str, environment: str, status: str, limit_s: float = stories.PATIENCE_S
 ) -> dict[str, Any]:
     """What the record has of a target once it has a status."""
     deadline = time.monotonic() + limit_s
@@ -125,7 +125,9 @@ def promotion_state(served: Laptop, arn: str) -> dict[str, Any]:
     return {"record": known, "execution": ended}
 
 
-def await_promotion_end(served: Laptop, arn: str, decision: int, limit_s: float = 120) -> Any:
+def await_promotion_end(
+    served: Laptop, arn: str, decision: int, limit_s: float = stories.PATIENCE_S
+) -> Any:
     """The promotion of one decision once it has ended."""
     states, deadline = served.target.client("stepfunctions"), time.monotonic() + limit_s
     account = arn.split(":")[4]

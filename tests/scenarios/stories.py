@@ -14,6 +14,8 @@ from signalbox_cli.run_states import read_states
 from signalbox_cli.runs import RunView, read_manifest, read_run
 from tests.scenarios.conftest import Laptop
 
+PATIENCE_S = 180.0
+"""Seconds that anything may take: a machine that does much else at once is slow, not wrong."""
 PREPROCESS = """
 from pathlib import Path
 for part in ("train", "test"):
@@ -91,7 +93,7 @@ def start(served: Laptop, packed: bytes, *, options: dict[str, Any] | None = Non
     ).execution_id
 
 
-def await_end(served: Laptop, execution_id: str, limit_s: float = 60) -> RunView:
+def await_end(served: Laptop, execution_id: str, limit_s: float = PATIENCE_S) -> RunView:
     """The run once it has ended."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
@@ -102,7 +104,9 @@ def await_end(served: Laptop, execution_id: str, limit_s: float = 60) -> RunView
     return pytest.fail(f"the run did not end within {limit_s} s: {run}")
 
 
-def await_stage(served: Laptop, execution_id: str, stage: str, limit_s: float = 60) -> RunView:
+def await_stage(
+    served: Laptop, execution_id: str, stage: str, limit_s: float = PATIENCE_S
+) -> RunView:
     """The run once it is at a stage."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
@@ -129,7 +133,7 @@ def objects_under(served: Laptop, prefix: str) -> list[str]:
 
 def await_state(served: Laptop, execution_id: str, stage: str, state: str) -> str:
     """The ARN of the stage's execution once the state's job has been started."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         run = read_run(served.target, execution_id)
         assert not run.is_finished, run.error
@@ -160,12 +164,21 @@ def output_of(served: Laptop, run: RunView, stage: str) -> dict[str, Any]:
     return output
 
 
-def await_true(is_so: Callable[[], bool], what: str, limit_s: float = 20) -> None:
+def await_true(is_so: Callable[[], bool], what: str, limit_s: float = PATIENCE_S) -> None:
     """Come back once it is so."""
     deadline = time.monotonic() + limit_s
     while not is_so():
         assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
         time.sleep(0.05)
+
+
+def await_no_endpoint(served: Laptop, part_of_name: str = "") -> None:
+    """Until no endpoint is listed: SageMaker lists one that is being deleted until it is gone."""
+    sagemaker = served.target.client("sagemaker")
+    await_true(
+        lambda: not sagemaker.list_endpoints(NameContains=part_of_name)["Endpoints"],
+        f"no endpoint {part_of_name} is left",
+    )
 
 
 def version_of(served: Laptop, run: RunView) -> str:
@@ -183,7 +196,7 @@ def decide_version(served: Laptop, run: RunView, status: str, reason: str) -> No
     )
 
 
-def await_version(served: Laptop, run: RunView, status: str, limit_s: float = 30) -> str:
+def await_version(served: Laptop, run: RunView, status: str, limit_s: float = PATIENCE_S) -> str:
     """The description of the run's version once it has a status."""
     deadline, arn = time.monotonic() + limit_s, version_of(served, run)
     while time.monotonic() < deadline:
@@ -194,7 +207,7 @@ def await_version(served: Laptop, run: RunView, status: str, limit_s: float = 30
     return pytest.fail(f"{arn} did not become {status}: {found}")
 
 
-def await_asked(served: Laptop, run: RunView, limit_s: float = 30) -> None:
+def await_asked(served: Laptop, run: RunView, limit_s: float = PATIENCE_S) -> None:
     """Until people have been asked at the gate where a run waits: its event has been heard."""
     deadline = time.monotonic() + limit_s
     while not objects_under(served, f"runs/{run.run_id}/messages/ask-"):
@@ -214,7 +227,7 @@ def await_accepted(served: Laptop, run: RunView, gate: str) -> None:
     )
 
 
-def await_dead_letter(served: Laptop, mark: str, limit_s: float = 30) -> str:
+def await_dead_letter(served: Laptop, mark: str, limit_s: float = PATIENCE_S) -> str:
     """The message of the dead-letter queue that has a mark, taken out of it; others stay."""
     sqs = served.target.client("sqs")
     queue = sqs.get_queue_url(QueueName=f"{served.target.prefix}-dead-letters")["QueueUrl"]

@@ -128,15 +128,13 @@ def _execution_arn(served: Laptop, execution_id: str) -> str:
 
 
 def _await_training_job(served: Laptop, run_id: str, *, ended: bool = False) -> str:
-    import time
-
-    for _ in range(400):
+    def statuses() -> list[str]:
         jobs = served.target.client("sagemaker").list_training_jobs(NameContains=run_id)
-        statuses = [j["TrainingJobStatus"] for j in jobs["TrainingJobSummaries"]]
-        if statuses and (not ended or statuses[0] in ("Stopped", "Failed", "Completed")):
-            return str(statuses[0])
-        time.sleep(0.05)
-    return pytest.fail("no training job came so far")
+        found = [str(job["TrainingJobStatus"]) for job in jobs["TrainingJobSummaries"]]
+        return [one for one in found if not ended or one in ("Stopped", "Failed", "Completed")]
+
+    stories.await_true(lambda: bool(statuses()), "a training job came so far")
+    return statuses()[0]
 
 
 def test_a_script_that_writes_no_model_ends_the_run_and_registers_nothing(served: Laptop) -> None:

@@ -163,7 +163,7 @@ def put(served: Laptop, run: RunView, name: str, content: bytes) -> None:
 
 def await_decisions(served: Laptop, run: RunView, count: int) -> dict[str, dict[str, Any]]:
     """Decisions by file name, once there are as many and what was refused has left."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + stories.PATIENCE_S
     while time.monotonic() < deadline:
         history = read_manifest(served.target, run)["history"]
         found = {e["detail"]["file"]: e for e in history if e["phase"] == "source-data"}
@@ -175,7 +175,7 @@ def await_decisions(served: Laptop, run: RunView, count: int) -> dict[str, dict[
 
 
 def await_open(served: Laptop, run: RunView) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + stories.PATIENCE_S
     while read_run(served.target, run.execution_id).waiting_gate == "UploadSourceData":
         assert time.monotonic() < deadline
         time.sleep(0.02)

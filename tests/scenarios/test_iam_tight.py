@@ -75,7 +75,7 @@ def assert_none(heading: str, found: Iterable[object]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_granted_action_is_needed_by_something_recorded(evidence: Evidence) -> None:
     prefix = evidence.served.target.prefix
     found = denials(evidence.records, evidence.roles)

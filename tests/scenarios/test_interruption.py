@@ -41,7 +41,7 @@ class Started:
 
     def await_no_family(self) -> list[int]:
         """The family after giving it a moment to end."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + _LIMIT_S
         while self.family() and time.monotonic() < deadline:
             time.sleep(0.05)
         return self.family()

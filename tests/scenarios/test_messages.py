@@ -31,7 +31,7 @@ def letters_of(run_id: str) -> list[str]:
 def await_letter(run: RunView, title: str) -> Letter:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(REPOSITORY)
-        letter = inbox.await_letter(run.run_id, title, 30)
+        letter = inbox.await_letter(run.run_id, title, stories.PATIENCE_S)
     assert letter is not None, letters_of(run.run_id)
     return letter
 
@@ -170,7 +170,9 @@ def test_a_decision_at_the_gate_settles_the_version(served: Laptop, status: str)
     assert entries["ApproveModel"]["reason"] == "seen by me"
 
 
-def gate_entries(served: Laptop, run: RunView, limit_s: float = 20) -> dict[str, dict[str, str]]:
+def gate_entries(
+    served: Laptop, run: RunView, limit_s: float = stories.PATIENCE_S
+) -> dict[str, dict[str, str]]:
     """The recorded decisions of a run by gate, once that about its model is there."""
     deadline = time.monotonic() + limit_s
     while True:
@@ -215,7 +217,7 @@ def test_a_webhook_that_is_down_holds_nothing_back_and_loses_nothing(served: Lap
     try:
         run = at_model_gate(served)  # the e-mail is there all the same
 
-        lost = json.loads(stories.await_dead_letter(served, run.run_id, 60))
+        lost = json.loads(stories.await_dead_letter(served, run.run_id))
     finally:
         secrets.put_secret_value(SecretId=name, SecretString=before)
         forget_the_secret(served)
@@ -225,7 +227,7 @@ def test_a_webhook_that_is_down_holds_nothing_back_and_loses_nothing(served: Lap
 
     assert lost["runId"] == run.run_id
     assert len(letters_of(run.run_id)) == 1
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + stories.PATIENCE_S
     while not list(FOLDER.glob(f"*-webhook-{run.run_id}-ask-*.json")):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios import fault_world
+from tests.scenarios import fault_world, stories
 from tests.scenarios import promotion_stories as three
 from tests.scenarios.fault_world import ENDPOINT, World
 
@@ -37,7 +37,7 @@ def fails(world: World, arn: str, error: str, cause: str) -> dict[str, Any]:
     assert entry["status"] == "failed"
     assert cause in entry["cause"]
     assert cause in ended["cause"]
-    assert cause in world.told(arn)
+    stories.await_true(lambda: cause in world.told(arn), f"people were told of {cause}")
     assert world.serving() == before
     return entry
 
@@ -167,12 +167,13 @@ def test_an_endpoint_that_becomes_failed_serves_on_and_is_made_anew_once_deleted
         ended = world.promoted(arn)
     assert (ended["status"], ended["error"]) == ("FAILED", "DeploymentFailed")
     assert "no capacity" in world.entry(arn)["cause"]
-    assert "no capacity" in world.told(arn)
+    stories.await_true(lambda: "no capacity" in world.told(arn), "people were told")
     assert world.answer() == answer
     sagemaker = world.staging.target.client("sagemaker")
     assert sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"] == "Failed"
     assert "Delete the endpoint" in world.command(arn)
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+    stories.await_no_endpoint(world.staging, ENDPOINT)
     finishes(world, arn)
 
 
@@ -201,12 +202,13 @@ def test_a_rollback_that_fails_is_told_and_the_same_command_finishes(world: Worl
         ended = world.promoted(arn)
     assert (ended["status"], ended["error"]) == ("FAILED", "DeploymentFailed")
     assert "EndpointRollbackFailed" in world.entry(arn)["cause"]
-    assert "EndpointRollbackFailed" in world.told(arn)
+    stories.await_true(lambda: "EndpointRollbackFailed" in world.told(arn), "people were told")
     assert world.answer()
     status = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"]
     assert status == "UpdateRollbackFailed"
     assert "Delete the endpoint" in world.command(arn)
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+    stories.await_no_endpoint(world.staging, ENDPOINT)
     finishes(world, arn)
 
 
@@ -270,7 +272,7 @@ def test_whichever_call_fails_once_the_end_is_the_same(world: World) -> None:
 def kill_while_busy(world: World, function: str, times: int) -> int:
     """Kill a function's process in the middle of so many invocations; how many it were."""
     killed: set[int] = set()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + stories.PATIENCE_S
     while len(killed) < times and time.monotonic() < deadline:
         for pid in set(world.processes(function, "busy")) - killed:
             os.kill(pid, signal.SIGKILL)

@@ -69,4 +69,4 @@ def test_its_schedule_wakes_it_without_anybody(served: Laptop) -> None:
         "reconciled" in event["message"]
         for event in logs.filter_log_events(logGroupName=group)["events"]
     )
-    stories.await_true(has_run, "the schedule woke the reconciler", limit_s=40)
+    stories.await_true(has_run, "the schedule woke the reconciler")

@@ -48,7 +48,7 @@ def test_a_champion_predicts_again_and_again_and_overwrites_nothing(
 ) -> None:
     given = {"kind": "batch", "workloads": ["diabetes"]}
     with schedules.running(served, "batch", "rate(1 hour)", given):
-        stories.await_true(lambda: len(finished(served)) >= 2, "two scheduled batches", 60)
+        stories.await_true(lambda: len(finished(served)) >= 2, "two scheduled batches")
 
     bucket, s3 = served.target.wiring().workflow_bucket, served.target.client("s3")
     for manifest in finished(served):
@@ -175,7 +175,7 @@ def test_a_retraining_is_released_and_not_piled_up_behind_its_gate(served: Lapto
         ]
 
     with schedules.running(served, "retrain", "rate(10 minutes)", given):
-        stories.await_true(lambda: bool(released()), "a retraining", 30)
+        stories.await_true(lambda: bool(released()), "a retraining")
         run_id = released()[0]["pipelineExecutionId"]
         stories.await_stage(served, run_id, "ApproveModel")
     times = schedules.run(served, **given, scheduledFor="2027-03-01T04:05:06Z")

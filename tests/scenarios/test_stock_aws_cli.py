@@ -13,6 +13,7 @@ import pytest
 
 from signalbox_cli.packaging import pack
 from signalbox_cli.sample_data import SampleData
+from tests.scenarios import stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
 
 AWS = shutil.which("aws", path=str(Path(sys.executable).parent)) or "aws"
@@ -32,7 +33,7 @@ class Shell:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=stories.PATIENCE_S,
             check=False,
         )
         if done.returncode != 0:
@@ -44,7 +45,7 @@ class Shell:
 
     def await_gate(self, pipeline: str, execution: str, gate: str) -> tuple[str, dict[str, Any]]:
         """The token of the gate once the execution waits there, and the action's state."""
-        for _ in range(60):
+        for _ in range(300):
             state = self.aws("codepipeline", "get-pipeline-state", "--name", pipeline)
             stage = next(s for s in state["stageStates"] if s["stageName"] == gate)
             latest = stage["actionStates"][0].get("latestExecution", {})
@@ -139,7 +140,7 @@ def test_a_run_from_release_to_an_endpoint_with_the_stock_aws_cli(
 
 
 def _await_success(shell: Shell, pipeline: str, execution: str) -> None:
-    for _ in range(60):
+    for _ in range(300):
         status = shell.aws(
             "codepipeline", "get-pipeline-execution", "--pipeline-name", pipeline,
             "--pipeline-execution-id", execution,

@@ -14,7 +14,7 @@ def test_a_failed_script_s_last_lines_are_in_the_mail_about_it(served: Laptop) -
     script = "print('reading rows')\nraise SystemExit('no column target in data.csv')"
     run = stories.run_to_end(served, stories.smallest(train_py=script))
 
-    letter = await_letter(run.run_id, "failed", 30)
+    letter = await_letter(run.run_id, "failed", stories.PATIENCE_S)
 
     assert letter is not None
     log = letter.text.partition("The last lines of its log\n")[2].partition("\n\n")[0]

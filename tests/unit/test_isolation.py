@@ -144,7 +144,7 @@ def wrapped(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     return done, model
