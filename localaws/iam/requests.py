@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localaws.iam import requests_builds as iam_requests_builds
+from localaws.iam import requests_deployments as iam_requests_deployments
 from localaws.iam import requests_endpoints as iam_requests_endpoints
 from localaws.iam import requests_images as iam_requests_images
 from localaws.iam import requests_messages as iam_requests_messages
@@ -38,6 +39,7 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
     found += _versions(request)
     found += _keys(request, place)
     found += iam_requests_endpoints.further(request, place)
+    found += iam_requests_deployments.further(request, place)
     return found
 
 
@@ -171,6 +173,7 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
 _SPECIAL: Mapping[str, Special] = {
     "cloudformation": iam_requests_stacks.resources,
     "codebuild": iam_requests_builds.resources,
+    "codedeploy": iam_requests_deployments.resources,
     "ecr": iam_requests_images.resources,
     "sagemaker": _sagemaker,
     "lambda": _lambda,

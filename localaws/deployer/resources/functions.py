@@ -4,6 +4,7 @@ import io
 import zipfile
 from typing import Any
 
+from localaws.deployer.resources import rollouts
 from localaws.deployer.resources.base import (
     Existing,
     Made,
@@ -215,6 +216,17 @@ def _update_alias(site: Site, existing: Existing, new: Properties) -> Made:
     return existing.made()
 
 
+def _shift_alias(site: Site, existing: Existing, new: Properties, policy: Properties) -> Made:
+    """A new version gets its traffic from CodeDeploy; everything else is changed directly."""
+    if not changed(existing, new, "FunctionVersion"):
+        return _update_alias(site, existing, new)
+    rollouts.shift(site, existing.properties, new, policy["CodeDeployLambdaAliasUpdate"])
+    others = (set(existing.properties) | set(new)) - {"FunctionVersion"}
+    if changed(existing, new, *others):
+        return _update_alias(site, existing, new)
+    return existing.made()
+
+
 def _delete_alias(site: Site, existing: Existing) -> None:
     site.client("lambda").delete_alias(**picked(existing.properties, "FunctionName", "Name"))
 
@@ -284,6 +296,7 @@ TYPES = (
         _delete_alias,
         _update_alias,
         frozenset({"FunctionName", "Name"}),
-        "Name",
+        update_policy=rollouts.ALIAS_POLICY,
+        update_under=_shift_alias,
     ),
 )
