@@ -227,6 +227,32 @@ def a_setting_of_a_function_was_changed(patient: Patient) -> Undo:
     return lambda: put(found)
 
 
+@plant("functions", "its alias serves version 1, deployed before: MemorySize differ")
+def a_setting_that_no_version_has(patient: Patient) -> Undo:
+    client, name = patient.client("lambda"), resource(patient, "ReconcilerFunction").name
+    client.update_function_configuration(FunctionName=name, MemorySize=640)
+    return lambda: client.update_function_configuration(FunctionName=name, MemorySize=512)
+
+
+@plant("functions", "10% of its calls go to version 2, the others to 1")
+def a_shift_was_left_halfway(patient: Patient) -> Undo:
+    client, name = patient.client("lambda"), resource(patient, "ReconcilerFunction").name
+    # A version of its own needs something that changed.
+    client.update_function_configuration(FunctionName=name, MemorySize=640)
+    version = client.publish_version(FunctionName=name)["Version"]
+    client.update_function_configuration(FunctionName=name, MemorySize=512)
+    weights = {"AdditionalVersionWeights": {version: 0.1}}
+    client.update_alias(FunctionName=name, Name="live", RoutingConfig=weights)
+
+    def undo() -> None:
+        client.update_alias(
+            FunctionName=name, Name="live", RoutingConfig={"AdditionalVersionWeights": {}}
+        )
+        client.delete_function(FunctionName=name, Qualifier=version)
+
+    return undo
+
+
 @plant("functions", "its queue is not read: the mapping is Disabled")
 def the_webhook_s_queue_is_not_read(patient: Patient) -> Undo:
     client = patient.client("lambda")
