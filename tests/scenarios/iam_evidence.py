@@ -14,6 +14,7 @@ from localaws.iam.assume import EVERYTHING
 from localaws.iam.decide import Policies, decide
 from localaws.iam.policy import Caller, Policy, Request, compile_policy, statement_id
 from localaws.iam.record import Record, from_json, re_decide
+from signalbox.naming import LIVE
 from tests.scenarios.conftest import Laptop
 
 Document = dict[str, Any]
@@ -98,10 +99,12 @@ def _function_policies(served: Laptop) -> dict[str, Document]:
     functions, found = served.target.client("lambda"), {}
     for function in functions.list_functions()["Functions"]:
         try:
-            text = functions.get_policy(FunctionName=function["FunctionName"])["Policy"]
+            text = functions.get_policy(FunctionName=function["FunctionName"], Qualifier=LIVE)[
+                "Policy"
+            ]
         except functions.exceptions.ResourceNotFoundException:
             continue  # only roles call it
-        found[function["FunctionArn"]] = json.loads(text)
+        found[f"{function['FunctionArn']}:{LIVE}"] = json.loads(held["Policy"])
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from signalbox.naming import LIVE
 from tests.scenarios.conftest import Laptop
 
 DUE = "<aws.scheduler.scheduled-time>"
@@ -47,7 +48,9 @@ def _target(served: Laptop, text: str) -> dict[str, Any]:
 def run(served: Laptop, **given: Any) -> dict[str, str]:
     """What run_schedule answers, called by hand."""
     answer = served.target.client("lambda").invoke(
-        FunctionName=f"{served.target.prefix}-run-schedule", Payload=json.dumps(given).encode()
+        FunctionName=f"{served.target.prefix}-run-schedule",
+        Qualifier=LIVE,
+        Payload=json.dumps(given).encode(),
     )
     found: dict[str, str] = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, found
