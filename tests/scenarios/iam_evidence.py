@@ -98,13 +98,12 @@ def _queue_policies(served: Laptop) -> dict[str, Document]:
 def _function_policies(served: Laptop) -> dict[str, Document]:
     functions, found = served.target.client("lambda"), {}
     for function in functions.list_functions()["Functions"]:
+        name, arn = function["FunctionName"], function["FunctionArn"]
         try:
-            text = functions.get_policy(FunctionName=function["FunctionName"], Qualifier=LIVE)[
-                "Policy"
-            ]
+            policy = functions.get_policy(FunctionName=name, Qualifier=LIVE)["Policy"]
         except functions.exceptions.ResourceNotFoundException:
             continue  # only roles call it
-        found[f"{function['FunctionArn']}:{LIVE}"] = json.loads(held["Policy"])
+        found[f"{arn}:{LIVE}"] = json.loads(policy)
     return found
 
 
