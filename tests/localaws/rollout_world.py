@@ -2,6 +2,8 @@
 
 import json
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,6 +190,24 @@ class Stack:
 def new_stack(**more: Any) -> Stack:
     """A stack that no other test knows."""
     return Stack(unused("rollout"), **more)
+
+
+def fire(alarm: str) -> None:
+    """Let an alarm be in ALARM, as somebody who tries it out does."""
+    client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="test")
+
+
+def calm(alarm: str) -> None:
+    """Let it be OK."""
+    client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="test")
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    """Until something is so."""
+    ends = time.monotonic() + PATIENCE_S
+    while not there():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 def appspec(function: str, current: str, target: str) -> dict[str, Any]:
