@@ -88,8 +88,23 @@ def _lambda(operation: str, parameters: Parameters, place: Place) -> list[str]:
         return []
     arn = name if name.startswith("arn:") else place.arn("lambda", f"function:{_function(name)}")
     qualifier = parameters.get("Qualifier")
-    invoked = operation in ("Invoke", "InvokeAsync") and qualifier and arn.count(":") == 6
-    return [f"{arn}:{qualifier}" if invoked else arn]
+    qualified = operation in _OF_A_QUALIFIER and qualifier and arn.count(":") == 6
+    return [f"{arn}:{qualifier}" if qualified else arn]
+
+
+_OF_A_QUALIFIER = frozenset(
+    {
+        "Invoke",
+        "InvokeAsync",
+        "GetFunction",
+        "GetFunctionConfiguration",
+        "DeleteFunction",
+        "AddPermission",
+        "RemovePermission",
+        "GetPolicy",
+    }
+)
+"""Operations that are decided on the version or alias they name; the others on the function."""
 
 
 def _function(name: str) -> str:

@@ -107,9 +107,12 @@ class Pool:
         return found
 
     def forget(self, arn: str) -> None:
-        """Stop the idle processes of a function; a busy one ends with its invocation."""
+        """Stop the idle processes of a function, or of the version that the ARN names.
+
+        A busy one ends with its invocation.
+        """
         with self._changed:
-            gone = [spec for spec in self._groups if spec.arn == arn]
+            gone = [spec for spec in self._groups if arn in (spec.arn, spec.qualified_arn)]
             idle = [process for spec in gone for process in self._groups.pop(spec).idle]
             self._changed.notify_all()
         _close(idle)

@@ -18,7 +18,20 @@ from localaws.deployer.resources.base import (
     picked,
     tag_map,
 )
-from localaws.deployer.schema import FLAG, INT, TAGS, TEXT, TEXTS, MapOf, Record, Text, texts
+from localaws.deployer.schema import (
+    FLAG,
+    INT,
+    TAGS,
+    TEXT,
+    TEXTS,
+    ListOf,
+    MapOf,
+    Number,
+    Record,
+    Text,
+    texts,
+)
+from localaws.errors import LocalAwsError
 
 _CODE = Record(texts("S3Bucket", "S3Key", "S3ObjectVersion", "ZipFile"))
 _FUNCTION = Record(
@@ -195,8 +208,16 @@ def _delete_invoke_config(site: Site, existing: Existing) -> None:
 
 
 def _create_version(site: Site, _logical_id: str, properties: Properties) -> Made:
-    made = site.client("lambda").publish_version(**properties)
+    """Publish; a version that is there already belongs to another resource, or to nobody."""
+    client = site.client("lambda")
+    listed = client.list_versions_by_function(FunctionName=properties["FunctionName"])["Versions"]
+    made = client.publish_version(**properties)
     arn = made["FunctionArn"]
+    if made["Version"] in [version["Version"] for version in listed]:
+        text = (
+            f"Version already exists: [{arn}]. Please modify the function to create a new version."
+        )
+        raise LocalAwsError(text)
     return Made(arn, {"Version": made["Version"], "FunctionArn": arn})
 
 
@@ -207,12 +228,12 @@ def _delete_version(site: Site, existing: Existing) -> None:
 
 
 def _create_alias(site: Site, _logical_id: str, properties: Properties) -> Made:
-    arn = site.client("lambda").create_alias(**properties)["AliasArn"]
+    arn = site.client("lambda").create_alias(**_alias_request(properties))["AliasArn"]
     return Made(arn, {"AliasArn": arn})
 
 
 def _update_alias(site: Site, existing: Existing, new: Properties) -> Made:
-    site.client("lambda").update_alias(**new)
+    site.client("lambda").update_alias(**{"Description": "", **_alias_request(new)})
     return existing.made()
 
 
@@ -225,6 +246,13 @@ def _shift_alias(site: Site, existing: Existing, new: Properties, policy: Proper
     if changed(existing, new, *others):
         return _update_alias(site, existing, new)
     return existing.made()
+
+
+def _alias_request(properties: Properties) -> dict[str, Any]:
+    """The properties as the API takes them; what shares calls out and is not given is taken off."""
+    weights = properties.get("RoutingConfig", {}).get("AdditionalVersionWeights", [])
+    shares = {weight["FunctionVersion"]: weight["FunctionWeight"] for weight in weights}
+    return {**properties, "RoutingConfig": {"AdditionalVersionWeights": shares}}
 
 
 def _delete_alias(site: Site, existing: Existing) -> None:
@@ -258,8 +286,15 @@ _LAYER = Record(
     },
     ("Content",),
 )
+_WEIGHT = Record(
+    {**texts("FunctionVersion"), "FunctionWeight": Number(whole=False)},
+    ("FunctionVersion", "FunctionWeight"),
+)
 _ALIAS = Record(
-    texts("FunctionName", "FunctionVersion", "Name", "Description"),
+    {
+        **texts("FunctionName", "FunctionVersion", "Name", "Description"),
+        "RoutingConfig": Record({"AdditionalVersionWeights": ListOf(_WEIGHT)}),
+    },
     ("FunctionName", "FunctionVersion", "Name"),
 )
 
