@@ -1,8 +1,10 @@
 """What the tests of CodeDeploy share: a stack of functions behind aliases, and looks at it."""
 
+import io
 import json
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -190,6 +192,14 @@ class Stack:
 def new_stack(**more: Any) -> Stack:
     """A stack that no other test knows."""
     return Stack(unused("rollout"), **more)
+
+
+def zipped(code: str) -> bytes:
+    """The archive of a function whose module is `index`."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("index.py"), code)
+    return buffer.getvalue()
 
 
 def fire(alarm: str) -> None:
