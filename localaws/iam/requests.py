@@ -324,38 +324,8 @@ def _passed_roles(
 
 def _keys(request: WireRequest, place: Place) -> list[Requirement]:
     """What an encrypted topic, queue or secret asks of those who write to it or read from it."""
-    actions = _MESSAGE_KEY_ACTIONS.get((request.service.name, request.operation), ())
-    if not actions:
+    service, operation = request.service.name, request.operation
+    if not iam_requests_messages.is_keyed(service, operation):
         return []
-    service = request.service.name
-    resource = _resources(service, request.operation, request.parameters, place)[0]
-    key = _key_of(service, resource)
-    arn = moto_seams_iam.kms_key_arn(place.account, place.region, key) if key else None
-    if arn is None or key.startswith("alias/aws/"):
-        return []
-    via = {
-        "aws:viaawsservice": ("true",),
-        "kms:viaservice": (f"{service}.{place.region}.amazonaws.com",),
-    }
-    return [Requirement(action, arn, via) for action in actions]
-
-
-def _key_of(service: str, resource: str) -> str:
-    if service != "secretsmanager":
-        return moto_seams_iam.message_key(service, resource)
-    if not resource.startswith("arn:"):
-        return ""
-    _, _, _, region, account, *_ = resource.split(":")
-    return moto_seams_queues.secret(account, region, resource)[1]
-
-
-_SEND = ("kms:GenerateDataKey", "kms:Decrypt")
-_MESSAGE_KEY_ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("sns", "Publish"): _SEND,
-    ("sns", "PublishBatch"): _SEND,
-    ("sqs", "SendMessage"): _SEND,
-    ("sqs", "SendMessageBatch"): _SEND,
-    ("sqs", "ReceiveMessage"): ("kms:Decrypt",),
-    ("secretsmanager", "GetSecretValue"): ("kms:Decrypt",),
-    ("secretsmanager", "PutSecretValue"): _SEND,
-}
+    resource = _resources(service, operation, request.parameters, place)[0]
+    return iam_requests_messages.keys(service, operation, resource, place)

@@ -95,6 +95,12 @@ class Pool:
             idle = [process for group in self._groups.values() for process in group.idle]
             return [process.pid for process in (*idle, *self._lent)]
 
+    def warm(self) -> list[FunctionSpec]:
+        """What has a process that waits or works."""
+        with self._changed:
+            idle = [spec for spec, group in self._groups.items() if group.idle]
+            return [*idle, *(process.spec for process in self._lent)]
+
     def by_function(self) -> dict[str, dict[str, list[int]]]:
         """Ids of the living processes by their function's ARN: those at work, those waiting."""
         found: dict[str, dict[str, list[int]]] = {}

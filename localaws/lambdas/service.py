@@ -24,7 +24,9 @@ from localaws.lambdas.function import (
     Invocation,
     Outcome,
 )
+from localaws.lambdas.measured import MEASURED
 from localaws.lambdas.runtime import Runtime, request_id
+from localaws.monitoring import alarms
 from localaws.moto_seams import function_names, function_versions
 from localaws.moto_seams import lambdas as seams
 from localaws.moto_seams.lambdas import Answer, InvokeRequest
@@ -52,7 +54,9 @@ def install(context: Context) -> None:
     """Take over the running of functions."""
     global _running  # noqa: PLW0603 - one server at a time, as every part of the laptop
     runtime = Runtime(context.url, context.config.state_dir / "build")
-    _running = _Running(runtime, AsyncInvoker(runtime.invoke, context.url), warm_ahead=True)
+    _running = _Running(runtime, AsyncInvoker(_measured, context.url), warm_ahead=True)
+    MEASURED.clear()
+    alarms.before_each_look(MEASURED.gather)
     seams.install_lambdas(
         seams.LambdaHooks(
             invoke=_invoke,
@@ -94,6 +98,11 @@ def processes() -> dict[str, dict[str, list[int]]]:
     """Process ids by ARN of their function, `busy` or `idle`: what a test can kill."""
     runtime = _now_running().runtime
     return runtime.pool.by_function()
+
+
+def warm_functions() -> list[FunctionSpec]:
+    """The versions of functions that have a process."""
+    return _now_running().runtime.pool.warm()
 
 
 def retire_idle(longest_idle_s: float = 0.0) -> None:
@@ -158,6 +167,7 @@ def _refuse_beyond_reserved(function: Any) -> None:
         limit is not None
         and _now_running().runtime.pool.busy(function_names.plain_arn(function)) >= limit
     ):
+        MEASURED.throttled(seams.spec_of(function), function_versions.called_arn(function))
         raise AwsError("TooManyRequestsException", "Rate Exceeded.", 429)
 
 
@@ -176,12 +186,19 @@ def _limited(outcome: Outcome) -> Outcome:
 
 def _run_spec(spec: FunctionSpec, invocation: Invocation) -> Outcome:
     try:
-        return _now_running().runtime.invoke(spec, invocation)
+        return _measured(spec, invocation)
     except AccessDeniedByLocalAws as error:
         message = f"The role defined for the function cannot be assumed by Lambda: {error}"
         raise AwsError("AccessDeniedException", message, 403) from error
     except CodeUnusable as error:
         raise AwsError("InvalidZipFileException", str(error), 502) from error
+
+
+def _measured(spec: FunctionSpec, invocation: Invocation) -> Outcome:
+    """One run of a function, counted and timed."""
+    outcome = _now_running().runtime.invoke(spec, invocation)
+    MEASURED.ran(spec, invocation.invoked_arn, outcome)
+    return outcome
 
 
 def _run(function: Any, payload: bytes) -> tuple[bytes, bool, str]:

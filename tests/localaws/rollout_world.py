@@ -1,11 +1,18 @@
 """What the tests of CodeDeploy share: a stack of functions behind aliases, and looks at it."""
 
+import io
 import json
 import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from localaws import clock
 from localaws.codedeploy.store import STORE
+from localaws.monitoring import alarms
 from tests.localaws import account_world, stack_world
 from tests.localaws.account_world import unused
 from tests.localaws.iam_roles import allow, trust
@@ -184,10 +191,73 @@ class Stack:
             if event["LogicalResourceId"] == resource
         ]
 
+    def failure(self, resource: str) -> str:
+        """Why the last update of a resource failed."""
+        return next(why for status, why in reversed(self.told(resource)) if "FAILED" in status)
+
 
 def new_stack(**more: Any) -> Stack:
     """A stack that no other test knows."""
     return Stack(unused("rollout"), **more)
+
+
+def zipped(code: str) -> bytes:
+    """The archive of a function whose module is `index`."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("index.py"), code)
+    return buffer.getvalue()
+
+
+@contextmanager
+def at_aws_pace() -> Iterator[None]:
+    """A shift lasts for minutes, so that whatever a test does meanwhile comes in time."""
+    scale = clock.time_scale()
+    clock.set_time_scale(1.0)
+    try:
+        yield
+    finally:
+        clock.set_time_scale(scale)
+
+
+Seen = tuple[str, tuple[tuple[str, float], ...]]
+"""An alias' version, and further ones with their weights."""
+
+
+@contextmanager
+def watching(stack: Stack) -> Iterator[list[Seen]]:
+    """What the alias is whenever alarms are looked at, which each step of a shift begins with."""
+    seen = list[Seen]()
+    watches = [True]
+
+    def look() -> None:
+        if watches:
+            version, weights = stack.alias()
+            seen.append((version, tuple(weights.items())))
+
+    alarms.before_each_look(look)
+    try:
+        yield seen
+    finally:
+        watches.clear()
+
+
+def fire(alarm: str) -> None:
+    """Let an alarm be in ALARM, as somebody who tries it out does."""
+    client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="test")
+
+
+def calm(alarm: str) -> None:
+    """Let it be OK."""
+    client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="test")
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    """Until something is so."""
+    ends = time.monotonic() + PATIENCE_S
+    while not there():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 def appspec(function: str, current: str, target: str) -> dict[str, Any]:
