@@ -36,6 +36,7 @@ MORE: Mapping[tuple[str, str], Callable[[Any], list[str]]] = {
         o["PolicyName"] for o in c.list_policies(Scope="Local")["Policies"]
     ],
     ("codebuild", "projects"): lambda c: c.list_projects()["projects"],
+    ("codedeploy", "applications"): lambda c: c.list_applications()["applications"],
     ("scheduler", "schedules"): lambda c: [o["Name"] for o in c.list_schedules()["Schedules"]],
     ("cloudformation", "stacks"): lambda c: [o["StackName"] for o in c.describe_stacks()["Stacks"]],
     ("sagemaker", "endpoints"): lambda c: [

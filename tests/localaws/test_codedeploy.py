@@ -18,8 +18,9 @@ from tests.localaws import rollout_world as world
 from tests.localaws.account_world import REGION
 from tests.localaws.iam_roles import allow, trust
 from tests.localaws.rollout_world import (
+    BAD,
     PATIENCE_S,
-    at_aws_pace,
+    at_pace,
     calm,
     fire,
     new_stack,
@@ -83,7 +84,7 @@ def test_an_alarm_during_the_shift_takes_the_alias_back_and_fails_the_stack() ->
     """Shapes and words as in published output of a real stack's deployment."""
     stack = new_stack(config="Canary10Percent5Minutes").create()
 
-    with at_aws_pace():
+    with at_pace(1.0):
         running = stack.begin("2")
         wait_for(lambda: stack.alias() == ("1", {"2": 0.1}))
         fire(stack.alarm())
@@ -156,7 +157,7 @@ def test_a_stack_whose_deployment_failed_can_be_updated_again() -> None:
 def test_without_roll_back_the_stack_takes_the_alias_back_itself() -> None:
     stack = new_stack(config="Canary10Percent5Minutes", events=()).create()
 
-    with at_aws_pace():
+    with at_pace(1.0):
         running = stack.begin("2")
         wait_for(lambda: stack.alias() == ("1", {"2": 0.1}))
         fire(stack.alarm())
@@ -202,7 +203,7 @@ def test_functions_are_shifted_side_by_side() -> None:
     names = ("one", "two", "three", "four", "five", "six", "seven", "eight")
     stack = new_stack(functions=names, config="Canary10Percent5Minutes").create()
 
-    with at_aws_pace():
+    with at_pace(1.0):
         running = stack.begin("2")
         wait_for(lambda: all(stack.alias(name) == ("1", {"2": 0.1}) for name in names))
         fire(stack.alarm("one"))
@@ -284,3 +285,20 @@ def test_a_stack_is_deleted_with_its_groups_and_application() -> None:
     assert stack_world.delete(stack.name) == "DELETE_COMPLETE"
 
     assert stack.name not in client("codedeploy").list_applications()["applications"]
+
+
+def test_errors_of_the_new_version_are_what_fires_the_alarm() -> None:
+    """Nobody sets the alarm: a tenth of the calls fails, and the old version answers the others."""
+    stack = new_stack(config="Canary10Percent5Minutes").create()
+
+    with at_pace(10.0):
+        running = stack.begin("2", BAD)
+        wait_for(lambda: stack.alias() == ("1", {"2": 0.1}))
+        answers = {"1"}
+        while running.is_alive():
+            answers.add(stack.call())
+
+    assert answers == {"1", "ValueError: 2"}
+    assert stack_world.status(stack.name) == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.deployments()[0]["errorInformation"]["code"] == "ALARM_ACTIVE"
+    assert {stack.call() for _ in range(20)} == {"1"}

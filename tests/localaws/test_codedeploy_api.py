@@ -424,6 +424,7 @@ def test_what_the_laptop_does_not_do_is_refused_by_name() -> None:
     from_s3 = {"revisionType": "S3", "s3Location": {"bucket": "b", "key": "k"}}
 
     assert refusal(codedeploy.list_on_premises_instances) == refused
+    assert refusal(codedeploy.list_deployments, externalId="e") == refused
     assert refusal(codedeploy.create_application, applicationName="servers") == refused
     assert refusal(bench.deploy, revision=revision) == refused
     assert refusal(bench.deploy, revision=from_s3) == refused
