@@ -10,6 +10,7 @@ from typing import Any
 from localaws.iam import requests_builds as iam_requests_builds
 from localaws.iam import requests_deployments as iam_requests_deployments
 from localaws.iam import requests_endpoints as iam_requests_endpoints
+from localaws.iam import requests_functions as iam_requests_functions
 from localaws.iam import requests_images as iam_requests_images
 from localaws.iam import requests_messages as iam_requests_messages
 from localaws.iam import requests_networks as iam_requests_networks
@@ -80,35 +81,6 @@ def _rows() -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 _ROWS = _rows()
-
-
-def _lambda(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    name = str(parameters.get("FunctionName", ""))
-    if not name or (("lambda", operation) not in _ROWS):
-        return []
-    arn = name if name.startswith("arn:") else place.arn("lambda", f"function:{_function(name)}")
-    qualifier = parameters.get("Qualifier")
-    qualified = operation in _OF_A_QUALIFIER and qualifier and arn.count(":") == 6
-    return [f"{arn}:{qualifier}" if qualified else arn]
-
-
-_OF_A_QUALIFIER = frozenset(
-    {
-        "Invoke",
-        "InvokeAsync",
-        "GetFunction",
-        "GetFunctionConfiguration",
-        "DeleteFunction",
-        "AddPermission",
-        "RemovePermission",
-        "GetPolicy",
-    }
-)
-"""Operations that are decided on the version or alias they name; the others on the function."""
-
-
-def _function(name: str) -> str:
-    return name.partition(":function:")[2] if ":function:" in name else name
 
 
 def _ssm(operation: str, parameters: Parameters, place: Place) -> list[str]:
@@ -191,7 +163,7 @@ _SPECIAL: Mapping[str, Special] = {
     "codedeploy": iam_requests_deployments.resources,
     "ecr": iam_requests_images.resources,
     "sagemaker": _sagemaker,
-    "lambda": _lambda,
+    "lambda": iam_requests_functions.resources,
     "sqs": iam_requests_messages.sqs,
     "ssm": _ssm,
     "secretsmanager": _secrets,

@@ -32,7 +32,7 @@ from localaws.moto_seams import lambdas as seams
 from localaws.moto_seams.lambdas import Answer, InvokeRequest
 from localaws.wire import AwsError
 
-_ALIAS_WITHIN_S = 1.0
+_ALIAS_WITHIN_S = 2.0
 _TAIL_BYTES = 4096  # Lambda API, Invoke: LogType Tail gives the last 4 KB
 
 _log = logging.getLogger("localaws.lambdas")

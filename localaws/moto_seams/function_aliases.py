@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from localaws.errors import UnsupportedByLocalAws
 from localaws.moto_seams import patches as moto_patches
 from localaws.moto_seams.function_names import LATEST, Named, conflict, invalid, outside
 from localaws.moto_seams.function_policies import forget_qualifier
@@ -105,10 +104,7 @@ def _patch_aliases(watch: _Watch) -> None:
         forget_qualifier(self, Named(named.name, name))
         watch.compare(self, named.name, before, made=False)
 
-    def create_function_url_config(self: Any, *_: Any) -> None:
-        raise UnsupportedByLocalAws("lambda", "CreateFunctionUrlConfig")
-
-    for function in (create_alias, update_alias, delete_alias, create_function_url_config):
+    for function in (create_alias, update_alias, delete_alias):
         moto_patches.replace(LambdaBackend, function.__name__, function)
 
 

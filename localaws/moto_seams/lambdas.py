@@ -205,7 +205,15 @@ def _patch_backend() -> None:
         deleted(self, name, qualifier)
         _tell_deleted(arn)
 
-    for function in (create_function, update_function_code, delete_function):
+    def create_function_url_config(self: Any, *_: Any) -> None:
+        raise UnsupportedByLocalAws("lambda", "CreateFunctionUrlConfig")
+
+    for function in (
+        create_function,
+        update_function_code,
+        delete_function,
+        create_function_url_config,
+    ):
         moto_patches.replace(LambdaBackend, function.__name__, function)
 
 

@@ -1,6 +1,7 @@
 """Aliases of functions: one version or two with shares, called, allowed, woken and measured."""
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from localaws.lambdas import service as lambdas
 from localaws.lambdas.measured import MEASURED
 from localaws.monitoring import alarms
 from localaws.sagemaker.store import Place
+from tests.localaws import stack_world
 from tests.localaws.lambda_world import TRUST, Laptop, laptop_for_functions, zipped
 from tests.localaws.sagemaker_world import comes_true
 
@@ -382,3 +384,46 @@ def test_only_the_versions_behind_an_alias_are_kept_warm(laptop: Laptop, seen: A
 def warm(name: str) -> set[str]:
     """The versions of a function that have a process."""
     return {spec.version for spec in lambdas.warm_functions() if spec.name == name}
+
+
+def test_a_machine_with_the_right_on_an_alias_calls_the_alias_only(
+    laptop: Laptop, seen: Any
+) -> None:
+    name = two_versions(laptop, "tasks", seen)
+    role = machine_role("tasks-machine", arn(f"{name}:live"))
+    service, plain = "arn:aws:states:::lambda:invoke", {"FunctionName": arn(name)}
+
+    by_service = ran(role, Resource=service, Parameters={"FunctionName": arn(f"{name}:live")})
+    by_arn = ran(role, Resource=arn(f"{name}:live"))
+    refused = ran(role, Resource=service, Parameters=plain)
+
+    assert json.loads(by_service["output"])["ExecutedVersion"] == "1"
+    assert json.loads(by_arn["output"]) == "one"
+    assert (refused["status"], refused["error"]) == ("FAILED", "Lambda.AWSLambdaException")
+
+
+def machine_role(name: str, function: str) -> str:
+    """A role for machines that may call one function, version or alias."""
+    iam = clients.developer_client("iam")
+    trust = json.dumps(TRUST).replace("lambda.amazonaws.com", "states.amazonaws.com")
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    document = stack_world.policy(stack_world.statement("lambda:InvokeFunction", function))
+    iam.put_role_policy(RoleName=name, PolicyName="call", PolicyDocument=document)
+    return str(made)
+
+
+def ran(role: str, **task: Any) -> dict[str, Any]:
+    """The end of an execution of a machine with this one task."""
+    states = clients.developer_client("stepfunctions")
+    definition = {"StartAt": "Call", "States": {"Call": {"Type": "Task", "End": True, **task}}}
+    machine = states.create_state_machine(
+        name=f"m{uuid.uuid4().hex[:8]}", roleArn=role, definition=json.dumps(definition)
+    )["stateMachineArn"]
+    execution = states.start_execution(stateMachineArn=machine)["executionArn"]
+
+    def end() -> dict[str, Any]:
+        found: dict[str, Any] = states.describe_execution(executionArn=execution)
+        return found
+
+    assert comes_true(lambda: end()["status"] != "RUNNING")
+    return end()
