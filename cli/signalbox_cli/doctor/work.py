@@ -125,7 +125,8 @@ def _serving(patient: Patient, alias: Resource) -> Iterator[str]:
         yield f"{share:.0%} of its calls go to version {other}, the others to {version}"
     stale = [key for key in _VERSIONED if serves.get(key) != deployed.get(key)]
     if stale:
-        yield f"its alias serves version {version}, deployed before: {', '.join(stale)} differ"
+        differ = ", ".join(stale)
+        yield f"its alias serves version {version}, not what was deployed last: {differ} differ"
 
 
 def _variables(function: Resource, found: Mapping[str, str]) -> Iterator[str]:
