@@ -14,12 +14,13 @@ has left there is compared, byte by byte, with what this one has made (delivery.
 
 import argparse
 import functools
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def package(environment: str, region: str = "") -> None:
     if subprocess.run(run, env=variables, check=False).returncode != 0:
         raise PackageError(f"nothing was packaged to s3://{bucket}/{prefix}/")
     _pin(PACKAGED, where, None if packager == "laptop" else BUILT)
+    _digest(PACKAGED, settings.parameters(found, environment, where))
     CONFIGURATION.write_text(
         settings.template_configuration(found, environment, where, commits.delivered(os.environ)),
         encoding="utf-8",
@@ -168,6 +170,32 @@ def pinned(template: str, version_of: Callable[[str, str], str]) -> str:
         return "\n".join([f"{indent}{name}:", *lines])
 
     return _ONE_LINE.sub(addressed, _MAPPING.sub(addressed, template))
+
+
+def _digest(packaged: Path, parameters: Mapping[str, str]) -> None:
+    text = packaged.read_text(encoding="utf-8")
+    packaged.write_text(with_settings(text, parameters), encoding="utf-8")
+
+
+_SETTINGS = re.compile(r"^( +SETTINGS_DIGEST:) none$", re.MULTILINE)
+_OF_NO_FUNCTION = ("Commit", "FunctionRollout")
+
+
+def with_settings(template: str, parameters: Mapping[str, str]) -> str:
+    """A packaged template whose functions get new versions when a parameter has another value.
+
+    SAM names a version after the template alone (aws/serverless-application-model#3820), so the
+    alias would go on serving the settings before. Raises PackageError.
+    """
+    seen = {name: value for name, value in parameters.items() if name not in _OF_NO_FUNCTION}
+    digest = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:16]
+    written, count = _SETTINGS.subn(rf"\1 s{digest}", template)
+    if count != 1:
+        raise PackageError(
+            f"{PACKAGED} has {count} lines `SETTINGS_DIGEST: none`, not the one of template.yaml's "
+            "Globals; without it no function would hear of a parameter that changes"
+        )
+    return written
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -55,7 +55,7 @@ __all__ = [
 
 _SERVICES = (
     *("sts", "s3", "iam", "kms", "lambda", "logs", "stepfunctions", "codepipeline"),
-    *("events", "scheduler", "sns", "sqs", "ssm", "cloudwatch"),
+    *("events", "scheduler", "sns", "sqs", "ssm", "cloudwatch", "codedeploy"),
 )
 
 

@@ -31,6 +31,7 @@ MODULES = (
     "localaws.sagemaker.api",
     "localaws.endpoints.service",
     "localaws.codebuild.service",
+    "localaws.codedeploy.service",
     "localaws.pipelines.service",
     "localaws.cloudformation.service",
     "localaws.service_quotas",
@@ -40,8 +41,8 @@ MODULES = (
 """Parts in the order they are installed; they are shut down in the reverse order."""
 
 _OWN = {
-    *("applicationautoscaling", "cloudformation", "codebuild", "codestarconnections"),
-    *("ecr", "servicequotas"),
+    *("applicationautoscaling", "cloudformation", "codebuild", "codedeploy"),
+    *("codestarconnections", "ecr", "servicequotas"),
 }
 """Backends of which nothing is left to moto."""
 

@@ -6,6 +6,7 @@ from typing import Any
 LISTS: Mapping[str, Callable[[Any], list[str]]] = {
     "s3": lambda c: [b["Name"] for b in c.list_buckets()["Buckets"]],
     "lambda": lambda c: [f["FunctionName"] for f in c.list_functions()["Functions"]],
+    "codedeploy": lambda c: c.list_applications()["applications"],
     "stepfunctions": lambda c: [m["name"] for m in c.list_state_machines()["stateMachines"]],
     "codepipeline": lambda c: [p["name"] for p in c.list_pipelines()["pipelines"]],
     "events": lambda c: [r["Name"] for r in c.list_rules()["Rules"]],
@@ -35,6 +36,7 @@ MORE: Mapping[tuple[str, str], Callable[[Any], list[str]]] = {
         o["PolicyName"] for o in c.list_policies(Scope="Local")["Policies"]
     ],
     ("codebuild", "projects"): lambda c: c.list_projects()["projects"],
+    ("codedeploy", "applications"): lambda c: c.list_applications()["applications"],
     ("scheduler", "schedules"): lambda c: [o["Name"] for o in c.list_schedules()["Schedules"]],
     ("cloudformation", "stacks"): lambda c: [o["StackName"] for o in c.describe_stacks()["Stacks"]],
     ("sagemaker", "endpoints"): lambda c: [

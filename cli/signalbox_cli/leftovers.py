@@ -74,6 +74,8 @@ _LISTINGS = (
              "TransformJobName", "sagemaker stop-transform-job --transform-job-name", _RUNNING),
     _Listing("function", "lambda", "list_functions", "Functions", "FunctionName",
              "lambda delete-function --function-name"),
+    _Listing("deployment application", "codedeploy", "list_applications", "applications", "",
+             "deploy delete-application --application-name"),
     _Listing("layer", "lambda", "list_layers", "Layers", "LayerName",
              "lambda delete-layer-version --layer-name"),
     _Listing("state machine", "stepfunctions", "list_state_machines", "stateMachines",

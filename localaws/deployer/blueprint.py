@@ -51,6 +51,13 @@ class Blueprint:
         """DeletionPolicy or UpdateReplacePolicy of a resource."""
         return str(self.resources[logical_id].get(name, "Delete"))
 
+    def update_policy(self, logical_id: str, scope: Scope) -> dict[str, Any]:
+        """The resolved UpdatePolicy of a resource; empty when it has none."""
+        stated = self.resources[logical_id].get("UpdatePolicy", {})
+        pointer = f"/Resources/{escaped(logical_id)}/UpdatePolicy"
+        resolved: dict[str, Any] = resolve(stated, scope, pointer)
+        return resolved
+
     def properties(self, logical_id: str, scope: Scope) -> dict[str, Any]:
         """Resolved and typed properties of a resource, in the values of `scope`."""
         pointer = f"/Resources/{escaped(logical_id)}/Properties"
@@ -161,6 +168,10 @@ def _type_problems(resources: Mapping[str, Any]) -> Iterator[Problem]:
             place = f"/Resources/{escaped(logical_id)}/Type"
             message = f"type {type_name} is not supported by the laptop's AWS"
             yield Problem(place, message, logical_id, type_name)
+        elif "UpdatePolicy" in resource and CATALOGUE[type_name].update_policy is None:
+            place = f"/Resources/{escaped(logical_id)}/UpdatePolicy"
+            message = "attribute UpdatePolicy is not supported for this type"
+            yield Problem(place, message, logical_id, type_name)
 
 
 def _property_problems(blueprint: Blueprint) -> Iterator[Problem]:
@@ -171,12 +182,17 @@ def _property_problems(blueprint: Blueprint) -> Iterator[Problem]:
         try:
             stated = blueprint.resources[logical_id].get("Properties", {})
             resolved = resolve(stated, blueprint.scope, pointer)
+            policy = blueprint.update_policy(logical_id, blueprint.scope)
         except TemplateInvalid as error:
             for problem in error.problems:
                 yield Problem(problem.pointer, problem.message, logical_id, type_name)
             continue
-        shape = CATALOGUE[type_name].properties
-        for place, message in schema.problems(shape, resolved, pointer):
+        kind = CATALOGUE[type_name]
+        found = list(schema.problems(kind.properties, resolved, pointer))
+        if kind.update_policy is not None:
+            at = f"/Resources/{escaped(logical_id)}/UpdatePolicy"
+            found += schema.problems(kind.update_policy, policy, at)
+        for place, message in found:
             yield Problem(place, message, logical_id, type_name)
 
 

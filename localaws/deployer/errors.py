@@ -4,6 +4,7 @@ LocalAwsError
 └── DeploymentError
     ├── TemplateInvalid     found before anything was created; carries every problem
     ├── DeploymentFailed    a resource could not be made; carries the first cause and the roll-back
+    ├── RolloutFailed       CodeDeploy did not bring a resource to its new version
     └── StackInUse          destroy refused, for instance because a bucket holds objects
 """
 
@@ -62,6 +63,10 @@ class DeploymentFailed(DeploymentError):
         """The members (localaws.deployer.state) that there are afterwards."""
         left = f"; could not take back: {', '.join(left_behind)}" if left_behind else ""
         super().__init__(f"{logical_id} ({type_name}) failed: {cause}{left}")
+
+
+class RolloutFailed(DeploymentError):
+    """CodeDeploy ended without having moved all traffic; says what CloudFormation would."""
 
 
 class StackInUse(DeploymentError):

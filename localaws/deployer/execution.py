@@ -20,6 +20,7 @@ from localaws.deployer.blueprint import (
     outputs_of,
 )
 from localaws.deployer.errors import DeploymentFailed, TemplateInvalid
+from localaws.deployer.intrinsics import Scope
 from localaws.deployer.plan import (
     Action,
     Change,
@@ -35,6 +36,8 @@ from localaws.deployer.rollback import Done, Stuck, refusal_of, roll_back
 from localaws.deployer.state import Member, StackState
 
 _WORKERS = 4
+_ROLLOUTS = 64
+"""Updates that mostly wait go on side by side, as CloudFormation's do."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Execution:
         if failure:
             raise self._failed(*failure) from failure[1]
         members = {item.change.logical_id: item.member for item in self._done}
-        scope = known_scope(self._blueprint.scope, self._made)
+        scope = self._known()
         outputs = {name: str(value) for name, value in outputs_of(self._blueprint, scope).items()}
         exports = exports_of(self._blueprint, scope)
         self._tell_stack("cleaning up")
@@ -109,10 +112,14 @@ class Execution:
         sorter.prepare()
         failure: tuple[str, BaseException] | None = None
         running: dict[Future[Done], str] = {}
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="deploy") as pool:
+        with (
+            ThreadPoolExecutor(_WORKERS, thread_name_prefix="deploy") as quick,
+            ThreadPoolExecutor(_ROLLOUTS, thread_name_prefix="rollout") as waiting,
+        ):
             while sorter.is_active() or running:
                 if not failure:
                     for name in sorter.get_ready():
+                        pool = waiting if self._rolls_out(name) else quick
                         running[pool.submit(self._make, name)] = name
                 if not running:
                     break
@@ -121,6 +128,11 @@ class Execution:
                     found = self._finish(future, running.pop(future), sorter)
                     failure = failure or found
         return failure
+
+    def _rolls_out(self, logical_id: str) -> bool:
+        """Whether an update of this resource waits for others than its own service."""
+        existed = logical_id in self._state.members
+        return existed and "UpdatePolicy" in self._blueprint.resources[logical_id]
 
     def _finish(
         self, future: "Future[Done]", name: str, sorter: TopologicalSorter[str]
@@ -134,16 +146,20 @@ class Execution:
             change = Change(name, self._blueprint.kind(name).name, Action.CREATE)
             self._done.append(Done(change, self._member(name, error.made, {})))
             error = error.cause
+        self._site.cancelled.set()
         begun = self._begun.get(name)
         self._failures[name] = error
         unknown = Change(name, self._blueprint.kind(name).name, Action.CREATE)
         self._tell(begun.change if begun else unknown, "failed", error)
         return name, error
 
+    def _known(self) -> Scope:
+        """The template's scope with the values of what there is by now."""
+        return known_scope(self._blueprint.scope, self._made)
+
     def _make(self, logical_id: str) -> Done:
         kind = self._blueprint.kind(logical_id)
-        scope = known_scope(self._blueprint.scope, self._made)
-        properties = self._blueprint.properties(logical_id, scope)
+        properties = self._blueprint.properties(logical_id, self._known())
         before = self._state.members.get(logical_id)
         change = decide(logical_id, kind, before, properties)
         problems = name_problems(change, kind, before, properties)
@@ -159,8 +175,13 @@ class Execution:
         if before is not None and change.action is Action.KEEP:
             return Made(before.physical_id, before.attributes)
         self._tell(change, "started")
+        policy = self._blueprint.update_policy(change.logical_id, self._known())
         if before is not None and change.action is Action.UPDATE and kind.update:
-            made = kind.update(self._site, before.existing(change.logical_id), properties)
+            existing = before.existing(change.logical_id)
+            if kind.update_under and policy:
+                made = kind.update_under(self._site, existing, properties, policy)
+            else:
+                made = kind.update(self._site, existing, properties)
         else:
             made = kind.create(self._site, change.logical_id, properties)
         self._tell(replace(change, physical_id=made.physical_id), "done")

@@ -33,4 +33,5 @@ def _needs(logical_id: str, resources: Mapping[str, Any], scope: Scope) -> froze
         pointer = f"/Resources/{escaped(logical_id)}/DependsOn"
         raise invalid(pointer, f"{logical_id} depends on {declared_nowhere[0]}, which is absent")
     stated_here = names & scope.resources  # one left out by its condition is no dependency
-    return stated_here | references(resource.get("Properties", {}), scope)
+    policy = references(resource.get("UpdatePolicy", {}), scope)
+    return stated_here | references(resource.get("Properties", {}), scope) | policy

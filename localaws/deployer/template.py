@@ -25,7 +25,7 @@ _SECTIONS = frozenset(
 _ATTRIBUTES = frozenset(
     {
         *("Type", "Properties", "DependsOn", "Condition", "Metadata"),
-        *("DeletionPolicy", "UpdateReplacePolicy"),
+        *("DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy"),
     }
 )
 _LIST_TYPES = ("CommaDelimitedList", "List<Number>", "List<String>")

@@ -66,8 +66,10 @@ def _translate(
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
-    # The translator complains at its end that nobody asked for its usage metrics.
+    # The translator complains at its end that nobody asked for its usage metrics,
     logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
+    # and at every deployment preference that it has not been given AWS's own feature toggles.
+    logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
     translator = Translator({}, Parser(), boto_session=_Region(region))
     try:
         answer: dict[str, Any] = translator.translate(

@@ -6,17 +6,14 @@ everything else happens in the look of whoever evaluates alarms.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from localaws import clock
-from localaws.monitoring.metrics import METRICS, MetricKey, Sample
-from localaws.moto_seams import metrics as moto_seams_metrics
+from localaws.monitoring.collector import Collector
+from localaws.monitoring.metrics import MetricKey
 from localaws.sagemaker.store import Place
 
 NAMESPACE = "AWS/SageMaker"
-_PUBLISH_EVERY_S = 0.5
 
 Taken = tuple[int, float, float]
 """(status of the answer, seconds in the model, seconds around it)."""
@@ -58,8 +55,7 @@ class Meters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._meters: list[Meter] = []
-        self._unpublished: dict[MetricKey, tuple[str, Sample]] = {}
-        self._published_at = 0.0
+        self._collector = Collector()
 
     def add(self, meter: Meter) -> None:
         """Listen to this one from now on."""
@@ -76,53 +72,30 @@ class Meters:
     def gather(self) -> None:
         """Bring what was noted to the alarms and, now and then, to CloudWatch."""
         with self._lock:
-            now = time.time()
             for meter in self._meters:
                 if taken := meter.drain():
-                    self._sort(meter, now, taken)
-            if self._unpublished and now - self._published_at >= _PUBLISH_EVERY_S:
-                self._publish(now)
+                    self._sort(meter, taken)
+        self._collector.publish_now_and_then()
 
     def flush(self) -> None:
         """Bring everything to CloudWatch at once."""
         self.gather()
-        with self._lock:
-            self._publish(time.time())
+        self._collector.publish()
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._meters.clear()
-            self._unpublished.clear()
+        self._collector.clear()
 
-    def _sort(self, meter: Meter, now: float, taken: list[Taken]) -> None:
+    def _sort(self, meter: Meter, taken: list[Taken]) -> None:
         columns = {name: [value(t) for t in taken] for name, (_, value) in _METRICS.items()}
         columns["InvocationsPerInstance"] = [1.0 / meter.instances] * len(taken)
         for dimensions in meter.dimensions:
             for name, values in columns.items():
                 key = MetricKey.of(meter.place, NAMESPACE, name, dimensions)
-                METRICS.add(key, now, values)
                 unit = _METRICS[name][0] if name in _METRICS else "None"
-                self._unpublished.setdefault(key, (unit, Sample()))[1].take(values)
-
-    def _publish(self, now: float) -> None:
-        unpublished, self._unpublished = self._unpublished, {}
-        self._published_at = now
-        moment = clock.now().replace(tzinfo=None)
-        for key, (unit, sample) in unpublished.items():
-            datum = {
-                "MetricName": key.name,
-                "Dimensions": [{"Name": n, "Value": v} for n, v in sorted(key.dimensions)],
-                "Timestamp": moment,
-                "Unit": unit,
-                "SampleCount": sample.count,
-                "Sum": sample.total,
-                "Minimum": sample.least,
-                "Maximum": sample.most,
-                # Percentiles are asked of latencies; of ones and zeros they say nothing.
-                "Values": sample.values if unit == "Microseconds" else [],
-            }
-            moto_seams_metrics.publish(key.place.account, key.place.region, key.namespace, [datum])
+                self._collector.add(key, unit, values)
 
 
 METERS = Meters()

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localaws.iam import requests_builds as iam_requests_builds
+from localaws.iam import requests_deployments as iam_requests_deployments
 from localaws.iam import requests_endpoints as iam_requests_endpoints
+from localaws.iam import requests_functions as iam_requests_functions
 from localaws.iam import requests_images as iam_requests_images
 from localaws.iam import requests_messages as iam_requests_messages
 from localaws.iam import requests_networks as iam_requests_networks
@@ -38,6 +40,7 @@ def requirements(request: WireRequest, place: Place) -> list[Requirement]:
     found += _versions(request)
     found += _keys(request, place)
     found += iam_requests_endpoints.further(request, place)
+    found += iam_requests_deployments.further(request, place)
     return found
 
 
@@ -78,20 +81,6 @@ def _rows() -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 _ROWS = _rows()
-
-
-def _lambda(operation: str, parameters: Parameters, place: Place) -> list[str]:
-    name = str(parameters.get("FunctionName", ""))
-    if not name or (("lambda", operation) not in _ROWS):
-        return []
-    arn = name if name.startswith("arn:") else place.arn("lambda", f"function:{_function(name)}")
-    qualifier = parameters.get("Qualifier")
-    invoked = operation in ("Invoke", "InvokeAsync") and qualifier and arn.count(":") == 6
-    return [f"{arn}:{qualifier}" if invoked else arn]
-
-
-def _function(name: str) -> str:
-    return name.partition(":function:")[2] if ":function:" in name else name
 
 
 def _ssm(operation: str, parameters: Parameters, place: Place) -> list[str]:
@@ -171,9 +160,10 @@ def _sagemaker(operation: str, parameters: Parameters, _place: Place) -> list[st
 _SPECIAL: Mapping[str, Special] = {
     "cloudformation": iam_requests_stacks.resources,
     "codebuild": iam_requests_builds.resources,
+    "codedeploy": iam_requests_deployments.resources,
     "ecr": iam_requests_images.resources,
     "sagemaker": _sagemaker,
-    "lambda": _lambda,
+    "lambda": iam_requests_functions.resources,
     "sqs": iam_requests_messages.sqs,
     "ssm": _ssm,
     "secretsmanager": _secrets,
@@ -306,38 +296,8 @@ def _passed_roles(
 
 def _keys(request: WireRequest, place: Place) -> list[Requirement]:
     """What an encrypted topic, queue or secret asks of those who write to it or read from it."""
-    actions = _MESSAGE_KEY_ACTIONS.get((request.service.name, request.operation), ())
-    if not actions:
+    service, operation = request.service.name, request.operation
+    if not iam_requests_messages.is_keyed(service, operation):
         return []
-    service = request.service.name
-    resource = _resources(service, request.operation, request.parameters, place)[0]
-    key = _key_of(service, resource)
-    arn = moto_seams_iam.kms_key_arn(place.account, place.region, key) if key else None
-    if arn is None or key.startswith("alias/aws/"):
-        return []
-    via = {
-        "aws:viaawsservice": ("true",),
-        "kms:viaservice": (f"{service}.{place.region}.amazonaws.com",),
-    }
-    return [Requirement(action, arn, via) for action in actions]
-
-
-def _key_of(service: str, resource: str) -> str:
-    if service != "secretsmanager":
-        return moto_seams_iam.message_key(service, resource)
-    if not resource.startswith("arn:"):
-        return ""
-    _, _, _, region, account, *_ = resource.split(":")
-    return moto_seams_queues.secret(account, region, resource)[1]
-
-
-_SEND = ("kms:GenerateDataKey", "kms:Decrypt")
-_MESSAGE_KEY_ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("sns", "Publish"): _SEND,
-    ("sns", "PublishBatch"): _SEND,
-    ("sqs", "SendMessage"): _SEND,
-    ("sqs", "SendMessageBatch"): _SEND,
-    ("sqs", "ReceiveMessage"): ("kms:Decrypt",),
-    ("secretsmanager", "GetSecretValue"): ("kms:Decrypt",),
-    ("secretsmanager", "PutSecretValue"): _SEND,
-}
+    resource = _resources(service, operation, request.parameters, place)[0]
+    return iam_requests_messages.keys(service, operation, resource, place)

@@ -6,7 +6,9 @@ Sources: Service Authorization Reference (read 2026-11).
 from collections.abc import Mapping
 from typing import Any
 
-from localaws.iam.requirement import Place
+from localaws.iam.requirement import Place, Requirement
+from localaws.moto_seams import iam as moto_seams_iam
+from localaws.moto_seams import queues as moto_seams_queues
 
 Parameters = Mapping[str, Any]
 
@@ -65,3 +67,42 @@ def scheduler(operation: str, parameters: Parameters, place: Place) -> list[str]
 
 def _bus(name: str, place: Place) -> str:
     return name if name.startswith("arn:") else place.arn("events", f"event-bus/{name}")
+
+
+_SEND = ("kms:GenerateDataKey", "kms:Decrypt")
+_KEY_ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("sns", "Publish"): _SEND,
+    ("sns", "PublishBatch"): _SEND,
+    ("sqs", "SendMessage"): _SEND,
+    ("sqs", "SendMessageBatch"): _SEND,
+    ("sqs", "ReceiveMessage"): ("kms:Decrypt",),
+    ("secretsmanager", "GetSecretValue"): ("kms:Decrypt",),
+    ("secretsmanager", "PutSecretValue"): _SEND,
+}
+
+
+def is_keyed(service: str, operation: str) -> bool:
+    """Whether an operation uses the key of what it acts on."""
+    return (service, operation) in _KEY_ACTIONS
+
+
+def keys(service: str, operation: str, resource: str, place: Place) -> list[Requirement]:
+    """What an encrypted topic, queue or secret asks of those who write to it or read from it."""
+    key = _key_of(service, resource)
+    arn = moto_seams_iam.kms_key_arn(place.account, place.region, key) if key else None
+    if arn is None or key.startswith("alias/aws/"):
+        return []
+    via = {
+        "aws:viaawsservice": ("true",),
+        "kms:viaservice": (f"{service}.{place.region}.amazonaws.com",),
+    }
+    return [Requirement(action, arn, via) for action in _KEY_ACTIONS[service, operation]]
+
+
+def _key_of(service: str, resource: str) -> str:
+    if service != "secretsmanager":
+        return moto_seams_iam.message_key(service, resource)
+    if not resource.startswith("arn:"):
+        return ""
+    _, _, _, region, account, *_ = resource.split(":")
+    return moto_seams_queues.secret(account, region, resource)[1]

@@ -115,6 +115,22 @@ CODEBUILD: Mapping[str, str] = {
     "project/{projectName}": "StartBuild ListBuildsForProject InvalidateProjectCache",
 }
 
+CODEDEPLOY: Mapping[str, str] = {
+    "application:{applicationName}": (
+        "CreateApplication GetApplication UpdateApplication DeleteApplication "
+        "RegisterApplicationRevision GetApplicationRevision BatchGetApplicationRevisions "
+        "ListApplicationRevisions ListDeploymentGroups"
+    ),
+    "deploymentgroup:{applicationName}/{deploymentGroupName|currentDeploymentGroupName}": (
+        "CreateDeploymentGroup GetDeploymentGroup UpdateDeploymentGroup DeleteDeploymentGroup "
+        "CreateDeployment ListDeployments"
+    ),
+    "deploymentconfig:{deploymentConfigName}": (
+        "CreateDeploymentConfig GetDeploymentConfig DeleteDeploymentConfig"
+    ),
+    "{ResourceArn}": "TagResource UntagResource ListTagsForResource",
+}
+
 SNS: Mapping[str, str] = {
     "{Name}": "CreateTopic",
     "{TopicArn|TargetArn}": (
@@ -172,6 +188,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "lambda": LAMBDA,
     "codepipeline": CODEPIPELINE,
     "codebuild": CODEBUILD,
+    "codedeploy": CODEDEPLOY,
     "sns": SNS,
     "ssm": SSM,
     "logs": LOGS,
@@ -198,6 +215,7 @@ PASSED_ROLES: Mapping[str, tuple[str, ...]] = {
     "states": ("roleArn",),
     "lambda": ("Role",),
     "codebuild": ("serviceRole",),
+    "codedeploy": ("serviceRoleArn",),
     "codepipeline": ("pipeline.roleArn", "pipeline.stages.actions.roleArn"),
     "events": ("RoleArn", "Targets.RoleArn"),
     "scheduler": ("Target.RoleArn",),

@@ -67,6 +67,8 @@ class Outcome:
     failed: bool
     log: str
     error_type: str = ""
+    duration_ms: float = 0.0
+    """Without the init phase."""
 
 
 @dataclass(frozen=True)

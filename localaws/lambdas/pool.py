@@ -95,6 +95,12 @@ class Pool:
             idle = [process for group in self._groups.values() for process in group.idle]
             return [process.pid for process in (*idle, *self._lent)]
 
+    def warm(self) -> list[FunctionSpec]:
+        """What has a process that waits or works."""
+        with self._changed:
+            idle = [spec for spec, group in self._groups.items() if group.idle]
+            return [*idle, *(process.spec for process in self._lent)]
+
     def by_function(self) -> dict[str, dict[str, list[int]]]:
         """Ids of the living processes by their function's ARN: those at work, those waiting."""
         found: dict[str, dict[str, list[int]]] = {}
@@ -107,9 +113,12 @@ class Pool:
         return found
 
     def forget(self, arn: str) -> None:
-        """Stop the idle processes of a function; a busy one ends with its invocation."""
+        """Stop the idle processes of a function, or of the version that the ARN names.
+
+        A busy one ends with its invocation.
+        """
         with self._changed:
-            gone = [spec for spec in self._groups if spec.arn == arn]
+            gone = [spec for spec in self._groups if arn in (spec.arn, spec.qualified_arn)]
             idle = [process for spec in gone for process in self._groups.pop(spec).idle]
             self._changed.notify_all()
         _close(idle)

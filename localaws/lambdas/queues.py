@@ -98,10 +98,8 @@ class QueuePoller:
 
     def _client(self) -> Any:
         role = moto_seams_queues.role_of(self.mapping.function_arn)
-        region, name = self.mapping.function_arn.split(":")[3], self.mapping.function_arn
-        return clients.client_as(
-            role, PRINCIPAL, "sqs", region=region, session_name=name.rpartition(":")[2]
-        )
+        parts = self.mapping.function_arn.split(":")
+        return clients.client_as(role, PRINCIPAL, "sqs", region=parts[3], session_name=parts[6])
 
     def _failed(self, received: list[dict[str, Any]]) -> set[str]:
         """Ids of the messages that the function did not finish."""

@@ -85,7 +85,7 @@ class Runtime:
         version = platform.python_version()
         first = f"INIT_START Runtime Version: {spec.runtime} (Python {version})\n"
         self.logs.write(spec, process.stream, first + text if cold else text)
-        return Outcome(outcome.payload, outcome.failed, text, outcome.error_type)
+        return Outcome(outcome.payload, outcome.failed, text, outcome.error_type, duration_ms)
 
     def _environment(self, spec: FunctionSpec, paths: list[str], stream: str) -> Mapping[str, str]:
         """The variables of the function itself, then those that Lambda reserves.

@@ -24,11 +24,15 @@ from localaws.lambdas.function import (
     Invocation,
     Outcome,
 )
+from localaws.lambdas.measured import MEASURED
 from localaws.lambdas.runtime import Runtime, request_id
+from localaws.monitoring import alarms
+from localaws.moto_seams import function_names, function_versions
 from localaws.moto_seams import lambdas as seams
 from localaws.moto_seams.lambdas import Answer, InvokeRequest
 from localaws.wire import AwsError
 
+_ALIAS_WITHIN_S = 2.0
 _TAIL_BYTES = 4096  # Lambda API, Invoke: LogType Tail gives the last 4 KB
 
 _log = logging.getLogger("localaws.lambdas")
@@ -50,9 +54,17 @@ def install(context: Context) -> None:
     """Take over the running of functions."""
     global _running  # noqa: PLW0603 - one server at a time, as every part of the laptop
     runtime = Runtime(context.url, context.config.state_dir / "build")
-    _running = _Running(runtime, AsyncInvoker(runtime.invoke, context.url), warm_ahead=True)
+    _running = _Running(runtime, AsyncInvoker(_measured, context.url), warm_ahead=True)
+    MEASURED.clear()
+    alarms.before_each_look(MEASURED.gather)
     seams.install_lambdas(
-        seams.LambdaHooks(invoke=_invoke, run=_run, changed=_changed, deleted=runtime.pool.forget)
+        seams.LambdaHooks(
+            invoke=_invoke,
+            run=_run,
+            changed=_changed,
+            aliased=_warm_soon,
+            deleted=runtime.pool.forget,
+        )
     )
 
 
@@ -86,6 +98,11 @@ def processes() -> dict[str, dict[str, list[int]]]:
     """Process ids by ARN of their function, `busy` or `idle`: what a test can kill."""
     runtime = _now_running().runtime
     return runtime.pool.by_function()
+
+
+def warm_functions() -> list[FunctionSpec]:
+    """The versions of functions that have a process."""
+    return _now_running().runtime.pool.warm()
 
 
 def retire_idle(longest_idle_s: float = 0.0) -> None:
@@ -146,8 +163,11 @@ def _refuse_bad_payload(request: InvokeRequest) -> None:
 
 def _refuse_beyond_reserved(function: Any) -> None:
     limit = seams.reserved_concurrency(function)
-    arn = ":".join(function.function_arn.split(":")[:7])
-    if limit is not None and _now_running().runtime.pool.busy(arn) >= limit:
+    if (
+        limit is not None
+        and _now_running().runtime.pool.busy(function_names.plain_arn(function)) >= limit
+    ):
+        MEASURED.throttled(seams.spec_of(function), function_versions.called_arn(function))
         raise AwsError("TooManyRequestsException", "Rate Exceeded.", 429)
 
 
@@ -166,7 +186,7 @@ def _limited(outcome: Outcome) -> Outcome:
 
 def _run_spec(spec: FunctionSpec, invocation: Invocation) -> Outcome:
     try:
-        return _now_running().runtime.invoke(spec, invocation)
+        return _measured(spec, invocation)
     except AccessDeniedByLocalAws as error:
         message = f"The role defined for the function cannot be assumed by Lambda: {error}"
         raise AwsError("AccessDeniedException", message, 403) from error
@@ -174,17 +194,43 @@ def _run_spec(spec: FunctionSpec, invocation: Invocation) -> Outcome:
         raise AwsError("InvalidZipFileException", str(error), 502) from error
 
 
+def _measured(spec: FunctionSpec, invocation: Invocation) -> Outcome:
+    """One run of a function, counted and timed."""
+    outcome = _now_running().runtime.invoke(spec, invocation)
+    MEASURED.ran(spec, invocation.invoked_arn, outcome)
+    return outcome
+
+
 def _run(function: Any, payload: bytes) -> tuple[bytes, bool, str]:
     """For moto's own callers (messages of SNS and SQS)."""
     spec = seams.spec_of(function)
-    outcome = _run_spec(spec, Invocation(request_id(), payload, spec.arn))
+    outcome = _run_spec(
+        spec, Invocation(request_id(), payload, function_versions.called_arn(function))
+    )
     return outcome.payload, outcome.failed, outcome.log
 
 
 def _changed(function: Any) -> None:
-    """Start a process of the new version of a function before it is asked for."""
+    """Start a process of a function's new self before it is asked for, if it is asked by its name.
+
+    One that has just been made gets a moment to get an alias: then only a version is warmed.
+    """
     running = _now_running()
-    running.runtime.pool.forget(":".join(function.function_arn.split(":")[:7]))
+    running.runtime.pool.forget(seams.spec_of(function).qualified_arn)
+    if running.warm_ahead:
+        timer = threading.Timer(_ALIAS_WITHIN_S, _warm_unaliased, [running, function])
+        timer.daemon = True
+        timer.start()
+
+
+def _warm_unaliased(running: _Running, function: Any) -> None:
+    if running is _running and not function_versions.has_aliases(function):
+        _warm(running, function)
+
+
+def _warm_soon(function: Any) -> None:
+    """Start a process of a version that an alias leads to, before it is asked for."""
+    running = _now_running()
     if running.warm_ahead:
         threading.Thread(target=_warm, args=(running, function), daemon=True).start()
 

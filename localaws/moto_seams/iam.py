@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from localaws.context import ACCOUNT_ID
 from localaws.moto_seams import patches as moto_patches
+from localaws.moto_seams.function_policies import statements_of
 
 DEFAULT_ACCOUNT = ACCOUNT_ID
 
@@ -272,16 +273,12 @@ def _key_policy(arn: str) -> str | None:
 
 
 def _function_policy(arn: str) -> str | None:
+    """All statements about a function: each names the version or alias that it is about."""
     from moto.awslambda.models import lambda_backends
 
     region, account, _, name = [*arn.split(":"), ""][3:7]
-    functions = lambda_backends[account][region]._lambdas._functions.get(name)
-    if functions is None:
-        return None
-    versions = [functions["latest"], *functions["versions"]]
-    statements: list[dict[str, Any]] = []
-    for version in versions:
-        statements += [s for s in version.policy.statements if s not in statements]
+    group = lambda_backends[account][region]._lambdas._functions.get(name)
+    statements = statements_of(group) if group is not None else []
     return json.dumps({"Statement": statements}) if statements else None
 
 

@@ -7,6 +7,7 @@ tests/localaws/test_lambdas_seams.py. moto itself would run functions in Docker;
 import base64
 import copy
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,15 @@ from urllib.parse import unquote
 from localaws.errors import UnsupportedByLocalAws
 from localaws.lambdas.function import Archive, AsyncPolicy, FunctionSpec
 from localaws.moto_seams import patches as moto_patches
+from localaws.moto_seams.function_aliases import install_aliases
+from localaws.moto_seams.function_names import plain_arn
+from localaws.moto_seams.function_policies import event_handling, install_policies
+from localaws.moto_seams.function_versions import (
+    called_arn,
+    install_versions,
+    latest_of,
+    routed,
+)
 
 _KEPT = ("LoggingConfig", "DeadLetterConfig")
 """Settings that moto drops."""
@@ -33,7 +43,7 @@ class InvokeRequest:
     client_context: str
     wants_log: bool
     find: Callable[[], Any]
-    """Looks the function up again, for a later try."""
+    """Looks the function up again, for a later try; the share of an alias it falls to stays."""
 
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -48,8 +58,10 @@ class LambdaHooks:
     """Payload, whether it failed, and the log of one run of moto's function."""
     changed: Callable[[Any], None]
     """Told a function that was made or configured anew."""
+    aliased: Callable[[Any], None]
+    """Told moto's function of a version that an alias came to lead to."""
     deleted: Callable[[str], None]
-    """Told the ARN of a function that is gone."""
+    """Told the ARN of a function that is gone, or of a version that no alias leads to any more."""
 
 
 _hooks: LambdaHooks | None = None
@@ -62,8 +74,10 @@ def install_lambdas(hooks: LambdaHooks) -> None:
     _patch_settings()
     _patch_running()
     _patch_backend()
-    _patch_aliases()
     _patch_responses()
+    install_versions()
+    install_policies()
+    install_aliases(hooks.aliased, hooks.deleted)
 
 
 def uninstall_lambdas() -> None:
@@ -164,7 +178,7 @@ def _as_payload(event: Any) -> bytes:
 
 
 def _patch_backend() -> None:
-    from moto.awslambda.models import EventInvokeConfig, LambdaBackend
+    from moto.awslambda.models import LambdaBackend
 
     made, coded, deleted = (
         LambdaBackend.create_function,
@@ -191,23 +205,15 @@ def _patch_backend() -> None:
         deleted(self, name, qualifier)
         _tell_deleted(arn)
 
-    def put_function_event_invoke_config(
-        self: Any, function_name: str, config: dict[str, Any]
-    ) -> dict[str, Any]:
-        """As moto's own, but a second one takes the place of the first."""
-        function = self.get_function(function_name)
-        wanted = EventInvokeConfig(function.function_arn, function.last_modified, config)
-        function.event_invoke_config = [wanted]
-        response: dict[str, Any] = wanted.response()
-        return response
+    def create_function_url_config(self: Any, *_: Any) -> None:
+        raise UnsupportedByLocalAws("lambda", "CreateFunctionUrlConfig")
 
-    patches = (
+    for function in (
         create_function,
         update_function_code,
         delete_function,
-        put_function_event_invoke_config,
-    )
-    for function in patches:
+        create_function_url_config,
+    ):
         moto_patches.replace(LambdaBackend, function.__name__, function)
 
 
@@ -217,35 +223,9 @@ def _refuse_what_would_do_nothing(operation: str, wanted: dict[str, Any]) -> Non
         "images": wanted.get("PackageType") == "Image",
         "SnapStart": (wanted.get("SnapStart") or {}).get("ApplyOn") == "PublishedVersions",
         "a VPC": bool((wanted.get("VpcConfig") or {}).get("SubnetIds")),
-        "weighted aliases": bool(
-            (wanted.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
-        ),
     }
     for what in (name for name, is_asked in asked.items() if is_asked):
         raise UnsupportedByLocalAws("lambda", operation, what)
-
-
-def _patch_aliases() -> None:
-    """Refuse what would share calls out or be called without the API."""
-    from moto.awslambda.models import LambdaBackend
-
-    created, updated = LambdaBackend.create_alias, LambdaBackend.update_alias
-
-    def create_alias(self: Any, **alias: Any) -> Any:
-        weights = {"RoutingConfig": alias["routing_config"]}
-        _refuse_what_would_do_nothing("CreateAlias", weights)
-        return created(self, **alias)
-
-    def update_alias(self: Any, **alias: Any) -> Any:
-        weights = {"RoutingConfig": alias["routing_config"]}
-        _refuse_what_would_do_nothing("UpdateAlias", weights)
-        return updated(self, **alias)
-
-    def create_function_url_config(self: Any, *_: Any) -> None:
-        raise UnsupportedByLocalAws("lambda", "CreateFunctionUrlConfig")
-
-    for function in (create_alias, update_alias, create_function_url_config):
-        moto_patches.replace(LambdaBackend, function.__name__, function)
 
 
 def _patch_responses() -> None:
@@ -263,8 +243,10 @@ def _request_of(response: Any) -> InvokeRequest:
     qualifier = response._get_param("Qualifier")
     backend = response.backend
 
+    draw = random.random()  # noqa: S311 - shares calls out, keeps no secret
+
     def find() -> Any:
-        return backend.get_function(name, qualifier)
+        return routed(backend, name, qualifier, draw)
 
     function = find()
     body = response.body
@@ -274,25 +256,18 @@ def _request_of(response: Any) -> InvokeRequest:
         function=function,
         payload=(body.encode() if isinstance(body, str) else bytes(body or b"")) or b"{}",
         kind=headers.get("X-Amz-Invocation-Type", "RequestResponse"),
-        invoked_arn=_invoked_arn(function, name, qualifier),
+        invoked_arn=called_arn(function),
         client_context=base64.b64decode(context).decode() if context else "",
         wants_log=headers.get("X-Amz-Log-Type") == "Tail",
         find=find,
     )
 
 
-def _invoked_arn(function: Any, name: str, qualifier: str | None) -> str:
-    plain = ":".join(function.function_arn.split(":")[:7])
-    named = name.split(":")[7 if name.startswith("arn:") else 1 :]
-    stated = qualifier or (named[0] if named else "")
-    return f"{plain}:{stated}" if stated else plain
-
-
 def spec_of(function: Any) -> FunctionSpec:
     """moto's function as the runtime takes it."""
     logging = _described_settings(function)["LoggingConfig"]
     return FunctionSpec(
-        arn=":".join(function.function_arn.split(":")[:7]),
+        arn=plain_arn(function),
         name=function.function_name,
         version=str(function.version),
         account=function.account_id,
@@ -323,8 +298,7 @@ def _layer(function: Any, arn: str) -> Archive:
 
 def policy_of(function: Any) -> AsyncPolicy:
     """How asynchronous events of moto's function are tried and where failed ones go."""
-    configs = function.event_invoke_config
-    config = configs[0].config if configs else {}
+    config = event_handling(function)
     destinations = config.get("DestinationConfig", {})
     return AsyncPolicy(
         retries=config.get("MaximumRetryAttempts", AsyncPolicy.retries),
@@ -337,5 +311,5 @@ def policy_of(function: Any) -> AsyncPolicy:
 
 def reserved_concurrency(function: Any) -> int | None:
     """How many invocations of moto's function may run at once, when that is limited."""
-    limit = function.reserved_concurrency
+    limit = latest_of(function).reserved_concurrency
     return None if limit is None else int(limit)

@@ -6,11 +6,14 @@ has a smoke test in tests/localaws/test_queue_seams.py.
 """
 
 import copy
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from localaws.moto_seams import patches as moto_patches
+from localaws.moto_seams.function_names import Named
+from localaws.moto_seams.function_versions import routed
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,14 @@ def _patch_mappings() -> None:
     def create_event_source_mapping(self: Any, spec: dict[str, Any]) -> Any:
         mapping = created(self, spec)
         _take_off_queue(mapping)
+        _name_as_asked(mapping, spec)
         _tell_mapped(mapping)
         return mapping
 
     def update_event_source_mapping(self: Any, uuid: str, spec: dict[str, Any]) -> Any:
         mapping = updated(self, uuid, spec)
         if mapping is not None and _hooks is not None:
+            _name_as_asked(mapping, spec)
             _hooks.unmapped(uuid)
             _tell_mapped(mapping)
         return mapping
@@ -112,6 +117,14 @@ def _take_off_queue(mapping: Any) -> None:
         queue.lambda_event_source_mappings.pop(mapping.function_arn, None)
 
 
+def _name_as_asked(mapping: Any, spec: dict[str, Any]) -> None:
+    """Keep the alias that was asked for, where moto puts the version that it leads to now."""
+    if "FunctionName" in spec:
+        plain = ":".join(mapping.function_arn.split(":")[:7])
+        qualifier = Named.of(spec["FunctionName"]).qualifier
+        mapping.function_arn = f"{plain}:{qualifier}" if qualifier else plain
+
+
 def _tell_mapped(mapping: Any) -> None:
     if _hooks is None or not mapping.enabled:
         return
@@ -119,7 +132,7 @@ def _tell_mapped(mapping: Any) -> None:
         QueueMapping(
             uuid=mapping.uuid,
             queue_arn=mapping.event_source_arn,
-            function_arn=":".join(mapping.function_arn.split(":")[:7]),
+            function_arn=mapping.function_arn,
             batch_size=mapping.batch_size,
             reports_failures="ReportBatchItemFailures" in (mapping.function_response_types or []),
         )
@@ -173,21 +186,23 @@ def _mail(subscription: Any, message: str, message_id: str, given: dict[str, Any
 
 
 def run_function(function_arn: str, payload: bytes) -> tuple[bytes, bool]:
-    """Invoke a function by ARN as Lambda itself does; its answer, and whether it failed."""
-    from moto.awslambda.models import lambda_backends
-
-    _, _, _, region, account, _, name = function_arn.split(":")[:7]
-    function = lambda_backends[account][region].get_function(name)
-    answer, failed, _ = function._invoke_lambda(event=payload)
+    """Invoke a function, version or alias by ARN as Lambda itself does; answer, failed or not."""
+    answer, failed, _ = _function(function_arn)._invoke_lambda(event=payload)
     return answer.encode(), failed
 
 
 def role_of(function_arn: str) -> str:
-    """The execution role of a function."""
+    """The execution role of a function, version or alias."""
+    return str(_function(function_arn).role)
+
+
+def _function(arn: str) -> Any:
+    """moto's function behind an ARN; of an alias with weights either version."""
     from moto.awslambda.models import lambda_backends
 
-    _, _, _, region, account, _, name = function_arn.split(":")[:7]
-    return str(lambda_backends[account][region].get_function(name).role)
+    region, account = arn.split(":")[3:5]
+    draw = random.random()  # noqa: S311 - shares calls out, keeps no secret
+    return routed(lambda_backends[account][region], arn, None, draw)
 
 
 def secret(account: str, region: str, name: str) -> tuple[str, str]:

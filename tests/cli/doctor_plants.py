@@ -227,6 +227,44 @@ def a_setting_of_a_function_was_changed(patient: Patient) -> Undo:
     return lambda: put(found)
 
 
+def another_version(client: Any, name: str) -> str:
+    """A version that differs from what is deployed, which stays as it is."""
+    client.update_function_configuration(FunctionName=name, MemorySize=640)
+    version: str = client.publish_version(FunctionName=name)["Version"]
+    client.update_function_configuration(FunctionName=name, MemorySize=512)
+    return version
+
+
+@plant("functions", "not what was deployed last: MemorySize differ")
+def an_alias_serves_something_else(patient: Patient) -> Undo:
+    client, name = patient.client("lambda"), resource(patient, "ReconcilerFunction").name
+    other = another_version(client, name)
+    client.update_alias(FunctionName=name, Name="live", FunctionVersion=other)
+
+    def undo() -> None:
+        client.update_alias(FunctionName=name, Name="live", FunctionVersion="1")
+        client.delete_function(FunctionName=name, Qualifier=other)
+
+    return undo
+
+
+@plant("functions", "10% of its calls go to version")
+def a_shift_was_left_halfway(patient: Patient) -> Undo:
+    client, name = patient.client("lambda"), resource(patient, "ReconcilerFunction").name
+    other = another_version(client, name)
+
+    def share(weights: dict[str, float]) -> None:
+        routing = {"AdditionalVersionWeights": weights}
+        client.update_alias(FunctionName=name, Name="live", RoutingConfig=routing)
+
+    def undo() -> None:
+        share({})
+        client.delete_function(FunctionName=name, Qualifier=other)
+
+    share({other: 0.1})
+    return undo
+
+
 @plant("functions", "its queue is not read: the mapping is Disabled")
 def the_webhook_s_queue_is_not_read(patient: Patient) -> Undo:
     client = patient.client("lambda")

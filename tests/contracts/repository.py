@@ -23,6 +23,12 @@ REGION = "us-east-1"
 SETTINGS = ROOT / "tests" / "delivery" / "environments"
 """The example accounts, which tests count on; delivery/environments/ is an organisation's own."""
 PACKAGED = {"Bucket": "packages", "Key": "package.zip"}
+PATHS = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
+"""Properties that name a local path until the template is packaged, by type."""
 
 
 @functools.cache
@@ -94,29 +100,24 @@ def definition_of(machine: dict[str, Any]) -> str:
     return (ROOT / machine["DefinitionUri"]).read_text(encoding="utf-8")
 
 
-@functools.cache
-def _expanded(folder: Path) -> str:
+def packaged() -> dict[str, Any]:
+    """The template with every local path replaced by one uploaded object; a fresh copy."""
     document = template()
     document["Globals"]["Function"].pop("CodeUri")
-    definitions: dict[str, tuple[str, dict[str, Any]]] = {}
-    for name, resource in document["Resources"].items():
+    for resource in document["Resources"].values():
         properties = resource.get("Properties", {})
-        if resource["Type"] == "AWS::Serverless::Function":
-            properties["CodeUri"] = PACKAGED
-        if resource["Type"] == "AWS::Serverless::LayerVersion":
-            properties["ContentUri"] = PACKAGED
-        if resource["Type"] == "AWS::Serverless::StateMachine":
-            definitions[name] = (
-                definition_of(properties),
-                properties.pop("DefinitionSubstitutions", {}),
-            )
-            properties["DefinitionUri"] = PACKAGED
-    answer = transform.expanded(document, {}, region=REGION, cache=folder)
-    for name, (text, substitutions) in definitions.items():
+        if path := PATHS.get(resource["Type"]):
+            properties[path] = dict(PACKAGED)
+    return document
+
+
+@functools.cache
+def _expanded(folder: Path) -> str:
+    answer = transform.expanded(packaged(), {}, region=REGION, cache=folder)
+    for name, machine in resources("AWS::Serverless::StateMachine").items():
         properties = answer["Resources"][name]["Properties"]
         properties.pop("DefinitionS3Location", None)
-        properties["DefinitionString"] = text
-        properties["DefinitionSubstitutions"] = substitutions
+        properties["DefinitionString"] = definition_of(machine)
     return json.dumps(answer)
 
 

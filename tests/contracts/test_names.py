@@ -60,7 +60,7 @@ def test_a_function_has_its_own_role_and_log_group(logical_id: str) -> None:
 def test_every_function_that_a_machine_calls_is_named_in_its_substitutions() -> None:
     for machine in repository.resources("AWS::Serverless::StateMachine").values():
         for key, value in machine["DefinitionSubstitutions"].items():
-            assert value == {"Fn::GetAtt": [key.removesuffix("Arn"), "Arn"]}
+            assert value == {"Ref": f"{key.removesuffix('Arn')}.Alias"}
 
 
 @pytest.mark.parametrize(

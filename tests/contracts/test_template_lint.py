@@ -28,7 +28,8 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     with ThreadPoolExecutor() as pool:
         written = pool.submit(lint, repository.TEMPLATE)
         # W1020: the translator puts a layer's literal name into an Fn::Sub that it no longer needs.
-        inlined = pool.submit(lint, expanded, "--ignore-checks", "W1020")
+        # W2001: it resolves the parameter that names a function's deployment configuration.
+        inlined = pool.submit(lint, expanded, "--ignore-checks", "W1020,W2001")
         return {"written": written.result(), "expanded": inlined.result()}
 
 

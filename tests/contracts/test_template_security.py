@@ -209,13 +209,14 @@ def test_a_queue_hides_a_message_six_times_as_long_as_its_function_may_take() ->
     functions = repository.resources("AWS::Serverless::Function")
     for mapping in repository.resources("AWS::Lambda::EventSourceMapping").values():
         queue = repository.resources("AWS::SQS::Queue")[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
-        timeout_s = functions[mapping["FunctionName"]["Ref"]].get("Timeout", default_s)
+        function = mapping["FunctionName"]["Ref"].removesuffix(".Alias")
+        timeout_s = functions[function].get("Timeout", default_s)
         assert queue["VisibilityTimeout"] >= 6 * timeout_s
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_an_alarm_watches_the_dead_letter_queue() -> None:
-    (alarm,) = repository.resources("AWS::CloudWatch::Alarm").values()
+    alarm = repository.resources("AWS::CloudWatch::Alarm")["DeadLetterAlarm"]
 
     assert alarm["Dimensions"][0]["Value"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
     assert alarm["AlarmActions"] == [{"Ref": "NotificationTopic"}]

@@ -18,6 +18,9 @@ ROLES = repository.resources("AWS::IAM::Role", DOCUMENT)
 # What the handlers of a resource type ask for, but only for properties that template.yaml does not
 # have. Each with what would need it.
 NOT_NEEDED = {
+    "AWS::CodeDeploy::DeploymentGroup": {
+        "codedeploy:RegisterOnPremisesInstance": "OnPremisesInstanceTagFilters",
+    },
     "AWS::CodePipeline::Pipeline": {
         "codepipeline:DisableStageTransition": "DisableInboundStageTransitions",
         "codepipeline:EnableStageTransition": "DisableInboundStageTransitions",
@@ -25,6 +28,10 @@ NOT_NEEDED = {
     },
     "AWS::IAM::Role": {
         "iam:DeleteRolePermissionsBoundary": "a role without its boundary, which is refused",
+    },
+    "AWS::Lambda::Alias": {
+        "lambda:DeleteProvisionedConcurrencyConfig": "ProvisionedConcurrencyConfig",
+        "lambda:PutProvisionedConcurrencyConfig": "ProvisionedConcurrencyConfig",
     },
     "AWS::Lambda::EventSourceMapping": {
         "kms:DescribeKey": "KmsKeyArn",
@@ -47,6 +54,10 @@ NOT_NEEDED = {
         "lambda:PutFunctionScalingConfig": "FunctionScalingConfig",
         "lambda:PassCapacityProvider": "CapacityProviderConfig",
         "lambda:AssociateRuntimeAlias": "RuntimeManagementConfig",
+    },
+    "AWS::Lambda::Version": {
+        "lambda:PutFunctionScalingConfig": "FunctionScalingConfig",
+        "lambda:PutProvisionedConcurrencyConfig": "ProvisionedConcurrencyConfig",
     },
     "AWS::Logs::LogGroup": {
         "logs:PutDataProtectionPolicy": "DataProtectionPolicy",

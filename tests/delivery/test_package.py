@@ -90,6 +90,33 @@ def test_what_is_deployed_names_each_object_by_its_version() -> None:
     assert template["Globals"] == {"Function": {"CodeUri": "functions/"}}
 
 
+WITH_SETTINGS = (
+    "Globals:\n  Function:\n    Environment:\n      Variables:\n        SETTINGS_DIGEST: none\n"
+)
+
+
+def digest_of(**parameters: str) -> str:
+    written = yaml.safe_load(package.with_settings(WITH_SETTINGS, parameters))
+    digest: str = written["Globals"]["Function"]["Environment"]["Variables"]["SETTINGS_DIGEST"]
+    return digest
+
+
+def test_a_parameter_with_another_value_makes_another_package() -> None:
+    """Else SAM makes no version of a function, and its alias keeps the settings before."""
+    given = {"TwoPersonRule": "true", "LogRetentionDays": "90"}
+
+    assert digest_of(**given) == digest_of(**dict(reversed(given.items())))
+    assert digest_of(**given) != digest_of(**given | {"TwoPersonRule": "false"})
+    for name in ("Commit", "FunctionRollout"):  # no function hears of them
+        assert digest_of(**given) == digest_of(**given, **{name: "other"})
+
+
+def test_a_template_that_keeps_no_digest_is_not_packaged() -> None:
+    with pytest.raises(PackageError, match="has 0 lines `SETTINGS_DIGEST: none`"):
+        package.with_settings(BY_SAM, {})
+    assert package.with_settings((ROOT / "template.yaml").read_text(encoding="utf-8"), {})
+
+
 def test_the_key_of_packages_is_named_as_the_account_set_up_names_it() -> None:
     found = settings.load()
     document = templates.read(ROOT / "delivery" / "account.yaml")

@@ -82,6 +82,13 @@ def test_two_chains_that_meet_may_both_enter(folder: Path) -> None:
     assert prod["PromotionSourceAccounts"] == "123456789012,210987654321"
 
 
+def test_only_prod_shifts_its_functions_gradually(folder: Path) -> None:
+    found = settings.load(folder).environments
+
+    rollouts = {name: one.parameters.get("FunctionRollout") for name, one in found.items()}
+    assert rollouts == {"dev": None, "staging": None, "prod": "Canary10Percent5Minutes"}
+
+
 def test_another_region_of_prod_has_its_own_boundary_and_no_promotion(folder: Path) -> None:
     change(folder / "prod.toml", '["us-east-1"]', '["us-east-1", "eu-west-1"]')
     found = settings.load(folder)

@@ -87,15 +87,6 @@ def test_a_bad_invocation_is_refused(
     [
         ("update_function_configuration", {"SnapStart": {"ApplyOn": "PublishedVersions"}}, "Snap"),
         ("update_function_configuration", {"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "a VPC"),
-        (
-            "create_alias",
-            {
-                "Name": "half",
-                "FunctionVersion": "$LATEST",
-                "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.5}},
-            },
-            "weighted aliases",
-        ),
         ("create_function_url_config", {"AuthType": "AWS_IAM"}, "CreateFunctionUrlConfig"),
         (
             "put_provisioned_concurrency_config",

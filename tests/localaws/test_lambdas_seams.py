@@ -3,7 +3,7 @@
 import inspect
 
 import pytest
-from moto.awslambda import models, responses
+from moto.awslambda import models, policy, responses
 
 from localaws.errors import UnsupportedByLocalAws
 from localaws.lambdas.function import Archive, AsyncPolicy
@@ -19,12 +19,36 @@ SIGNATURES = {
     (models.LambdaBackend, "update_function_code"): "self",
     (models.LambdaBackend, "delete_function"): "self",
     (models.LambdaBackend, "get_function"): "self",
-    (models.LambdaBackend, "put_function_event_invoke_config"): "self function_name config",
+    (models.LambdaBackend, "publish_version"): "self function_name description",
+    (models.LambdaBackend, "list_versions_by_function"): "self function_name",
+    (models.LambdaBackend, "update_function_configuration"): "self function_name qualifier body",
+    (models.LambdaBackend, "add_permission"): "self function_name qualifier raw",
+    (models.LambdaBackend, "get_policy"): "self function_name qualifier",
+    (models.LambdaBackend, "delete_alias"): "self name function_name",
+    (models.LambdaBackend, "get_alias"): "self name function_name",
+    (models.LambdaFunction, "set_version"): "self version",
+    (models.LambdaAlias, "__init__"): "self account_id region name function_name function_version",
+    (models.LambdaAlias, "update"): "self description function_version routing_config",
+    (models.EventInvokeConfig, "__init__"): "self arn last_modified config",
+    (policy.Policy, "add_statement"): "self raw qualifier",
+    (policy.Policy, "del_statement"): "self sid revision",
     (models.LambdaBackend, "layers_versions_by_arn"): "self layer_version_arn",
     (models.LambdaBackend, "create_alias"): "self name",
     (models.LambdaBackend, "update_alias"): "self name",
     (models.LambdaBackend, "create_function_url_config"): "self",
     (responses.LambdaResponse, "invoke"): "self",
+    (responses.LambdaResponse, "publish_version"): "self",
+    (responses.LambdaResponse, "update_alias"): "self",
+    (responses.LambdaResponse, "list_aliases"): "self",
+    (responses.LambdaResponse, "remove_permission"): "self",
+    (responses.LambdaResponse, "put_function_event_invoke_config"): "self",
+    (responses.LambdaResponse, "update_function_event_invoke_config"): "self",
+    (responses.LambdaResponse, "get_function_event_invoke_config"): "self",
+    (responses.LambdaResponse, "delete_function_event_invoke_config"): "self",
+    (responses.LambdaResponse, "list_function_event_invoke_configs"): "self",
+    (responses.LambdaResponse, "_set_configuration_qualifier"): (
+        "configuration function_name qualifier"
+    ),
 }
 
 
@@ -47,7 +71,6 @@ def test_a_function_of_moto_holds_all_that_the_runtime_reads() -> None:
         "code_bytes",
         "code_digest",
         "environment_vars",
-        "event_invoke_config",
         "ephemeral_storage",
         "function_arn",
         "handler",

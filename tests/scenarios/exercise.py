@@ -18,6 +18,7 @@ from signalbox_cli.upload_decisions import await_decision
 from signalbox_cli.uploading import upload
 from tests.scenarios import (
     exercise_doors,
+    exercise_functions,
     exercise_mishaps,
     exercise_promotion,
     exercise_reconciler,
@@ -45,6 +46,7 @@ def walk_every_path(served: Laptop) -> None:
     exercise_mishaps.walk(served, diabetes_files(), options)
     exercise_doors.walk(served)
     exercise_reconciler.walk(served)
+    exercise_functions.walk(served)
     if path:
         exercise_promotion.walk(served, path[0], options)
 

@@ -1,5 +1,6 @@
 """Decisions at both doors, and what is left when their events are lost, once each on a laptop."""
 
+from signalbox.naming import LIVE
 from signalbox_cli.deciding import decide
 from signalbox_cli.runs import RunView
 from tests.scenarios import stories
@@ -51,6 +52,7 @@ def _fail_the_handler(served: Laptop) -> None:
     """An event that cannot be understood ends in the dead-letter queue, by the function's role."""
     served.target.client("lambda").invoke(
         FunctionName=f"{served.target.prefix}-promotion-handler",
+        Qualifier=LIVE,
         InvocationType="Event",
         Payload=b'{"detail": "not an event"}',
     )

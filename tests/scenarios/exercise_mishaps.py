@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from signalbox.naming import LIVE
 from signalbox_cli.deciding import decide
 from signalbox_cli.logs import last_line
 from signalbox_cli.run_states import read_states
@@ -142,14 +143,16 @@ def _failed_stage(run: RunView) -> str:
 def _events_shut_out(served: Laptop) -> Iterator[None]:
     """For a while the notifier does not let EventBridge in."""
     functions, name = served.target.client("lambda"), f"{served.target.prefix}-approval-notifier"
-    statements = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    policy = json.loads(functions.get_policy(FunctionName=name, Qualifier=LIVE)["Policy"])
+    statements = policy["Statement"]
     (allowed,) = (s for s in statements if "gate-changed" in json.dumps(s["Condition"]))
-    functions.remove_permission(FunctionName=name, StatementId=allowed["Sid"])
+    functions.remove_permission(FunctionName=name, Qualifier=LIVE, StatementId=allowed["Sid"])
     try:
         yield
     finally:
         functions.add_permission(
             FunctionName=name,
+            Qualifier=LIVE,
             StatementId=allowed["Sid"],
             Action=allowed["Action"],
             Principal=allowed["Principal"]["Service"],
@@ -198,6 +201,7 @@ def _fail(served: Laptop, function: str) -> None:
     """An event that cannot be understood ends in the dead-letter queue, by the function's role."""
     served.target.client("lambda").invoke(
         FunctionName=f"{served.target.prefix}-{function}",
+        Qualifier=LIVE,
         InvocationType="Event",
         Payload=b'{"detail": "not an event"}',
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from signalbox import promotion
+from signalbox.naming import LIVE
 from tests.scenarios import promotion_stories as three
 from tests.scenarios import stories
 from tests.scenarios.conftest import Laptop
@@ -53,7 +54,9 @@ def _record_again(dev: Laptop, arn: str, target: Mapping[str, str]) -> None:
         "target": target,
     }
     answer = dev.target.client("lambda").invoke(
-        FunctionName=f"{dev.target.prefix}-promote-version", Payload=json.dumps(request).encode()
+        FunctionName=f"{dev.target.prefix}-promote-version",
+        Qualifier=LIVE,
+        Payload=json.dumps(request).encode(),
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from signalbox.naming import LIVE
 from signalbox_cli.runs import RunView
 from tests.scenarios import stories
 from tests.scenarios.conftest import REPOSITORY, Laptop
@@ -17,7 +18,7 @@ GATE_RULES = ("gate-changed", "remind")
 def reconcile(served: Laptop) -> dict[str, Any]:
     """One run of the reconciler, now."""
     answer = served.target.client("lambda").invoke(
-        FunctionName=f"{served.target.prefix}-reconciler", Payload=EVENT
+        FunctionName=f"{served.target.prefix}-reconciler", Qualifier=LIVE, Payload=EVENT
     )
     found: dict[str, Any] = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, found

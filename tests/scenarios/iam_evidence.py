@@ -14,6 +14,7 @@ from localaws.iam.assume import EVERYTHING
 from localaws.iam.decide import Policies, decide
 from localaws.iam.policy import Caller, Policy, Request, compile_policy, statement_id
 from localaws.iam.record import Record, from_json, re_decide
+from signalbox.naming import LIVE
 from tests.scenarios.conftest import Laptop
 
 Document = dict[str, Any]
@@ -97,11 +98,12 @@ def _queue_policies(served: Laptop) -> dict[str, Document]:
 def _function_policies(served: Laptop) -> dict[str, Document]:
     functions, found = served.target.client("lambda"), {}
     for function in functions.list_functions()["Functions"]:
+        name, arn = function["FunctionName"], function["FunctionArn"]
         try:
-            text = functions.get_policy(FunctionName=function["FunctionName"])["Policy"]
+            policy = functions.get_policy(FunctionName=name, Qualifier=LIVE)["Policy"]
         except functions.exceptions.ResourceNotFoundException:
             continue  # only roles call it
-        found[function["FunctionArn"]] = json.loads(text)
+        found[f"{arn}:{LIVE}"] = json.loads(policy)
     return found
 
 

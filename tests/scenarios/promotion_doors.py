@@ -194,6 +194,9 @@ ENVIRONMENT: dict[str, Attempt] = {
     "call another function": lambda by: by.client("lambda").invoke(
         FunctionName=f"{by.prefix}-update-schema", Payload=b"{}"
     ),
+    "call the function past its alias": lambda by: by.client("lambda").invoke(
+        FunctionName=f"{by.prefix}-receive-version", Payload=b"{}"
+    ),
     "change the function that decides": lambda by: by.client(
         "lambda"
     ).update_function_configuration(

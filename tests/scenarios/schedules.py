@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from signalbox.naming import LIVE
 from tests.scenarios.conftest import Laptop
 
 DUE = "<aws.scheduler.scheduled-time>"
@@ -60,6 +61,8 @@ def refused(served: Laptop, **given: Any) -> dict[str, Any]:
 
 def _called(served: Laptop, given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     answer = served.target.client("lambda").invoke(
-        FunctionName=f"{served.target.prefix}-run-schedule", Payload=json.dumps(given).encode()
+        FunctionName=f"{served.target.prefix}-run-schedule",
+        Qualifier=LIVE,
+        Payload=json.dumps(given).encode(),
     )
     return json.loads(answer["Payload"].read()), "FunctionError" in answer

@@ -131,7 +131,7 @@ def test_every_statement_of_a_resource_policy_changes_something(evidence: Eviden
 
 @pytest.mark.slow
 def test_nothing_that_a_run_needs_was_denied(evidence: Evidence) -> None:
-    notifier = f"function:{evidence.served.target.prefix}-approval-notifier"
+    notifier = f"function:{evidence.served.target.prefix}-approval-notifier:live"
     denied = {
         (r.role or r.principal, r.action, r.resource.rpartition("012:")[2])
         for r in evidence.records

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from signalbox.naming import LIVE
 from signalbox_cli import inbox
 from signalbox_cli.inbox import Letter
 from signalbox_cli.runs import RunView, read_manifest, read_run
@@ -242,6 +243,8 @@ def forget_the_secret(served: Laptop) -> None:
     client.update_function_configuration(
         FunctionName=function, Description=f"changed at {time.monotonic()}"
     )
+    version = client.publish_version(FunctionName=function)["Version"]
+    client.update_alias(FunctionName=function, Name=LIVE, FunctionVersion=version)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
+from signalbox.naming import LIVE
 from signalbox_cli.releasing import release_archive
 from signalbox_cli.runs import RunView
 from tests.scenarios import promotion_doors, stories
@@ -117,7 +118,9 @@ def test_where_a_person_is_asked_the_target_s_own_function_does_not_approve(
     asked = {"step": "approve", "modelPackageArn": by.promoted_version, "reason": "let me in"}
 
     answer = by.client("lambda").invoke(
-        FunctionName=f"{by.prefix}-receive-version", Payload=json.dumps(asked).encode()
+        FunctionName=f"{by.prefix}-receive-version",
+        Qualifier=LIVE,
+        Payload=json.dumps(asked).encode(),
     )
 
     assert json.loads(answer["Payload"].read())["approval"] == "PendingManualApproval"
@@ -132,7 +135,9 @@ def test_a_native_version_is_not_approved_by_way_of_the_function(
     asked = {"step": "approve", "modelPackageArn": by.native_version}
 
     answer = by.client("lambda").invoke(
-        FunctionName=f"{by.prefix}-receive-version", Payload=json.dumps(asked).encode()
+        FunctionName=f"{by.prefix}-receive-version",
+        Qualifier=LIVE,
+        Payload=json.dumps(asked).encode(),
     )
 
     assert json.loads(answer["Payload"].read())["errorType"] == "PromotionRefused"

@@ -91,3 +91,7 @@ def differing(subject: str, differences: Iterable[str], remedy: str) -> Iterator
 
 
 REDEPLOY = "deploy the stack again: CloudFormation puts back what the template says"
+REDELIVER = (
+    "wait for the shift that is under way; if there is none, `make deploy ENV=...`: sam alone "
+    "publishes no version for a parameter that changed (docs/decisions/0020)"
+)

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from localaws.deployer.intrinsics import is_pending
 from signalbox_cli.doctor.findings import (
+    REDELIVER,
     REDEPLOY,
     Finding,
     NothingToLookAt,
@@ -14,6 +15,9 @@ from signalbox_cli.doctor.findings import (
     error_code,
 )
 from signalbox_cli.doctor.patients import Patient, Resource
+
+# What a version keeps of its moment, and the template sets.
+_VERSIONED = ("CodeSha256", "Environment", "Handler", "Layers", "MemorySize", "Runtime", "Timeout")
 
 
 def rules(patient: Patient) -> Iterator[Finding]:
@@ -72,6 +76,8 @@ def functions(patient: Patient) -> Iterator[Finding]:
     """Each function is active, under its role, with its settings; nothing holds it back."""
     for function in patient.of_type("AWS::Lambda::Function"):
         yield from differing(function.name, _function(patient, function), REDEPLOY)
+    for alias in patient.of_type("AWS::Lambda::Alias"):
+        yield from differing(alias.text("FunctionName"), _serving(patient, alias), REDELIVER)
     for source in patient.of_type("AWS::Lambda::EventSourceMapping"):
         found = patient.client("lambda").get_event_source_mapping(UUID=source.physical_id)
         if found["State"] not in ("Enabled", "Enabling", "Creating", "Updating"):
@@ -100,6 +106,27 @@ def _function(patient: Patient, function: Resource) -> Iterator[str]:
     held = client.get_function_concurrency(FunctionName=function.name)
     if held.get("ReservedConcurrentExecutions") == 0:
         yield "its reserved concurrency is 0: it is never run"
+
+
+def _serving(patient: Patient, alias: Resource) -> Iterator[str]:
+    """What an alias serves is what was deployed last, and that alone."""
+    client, name = patient.client("lambda"), alias.text("FunctionName")
+    try:
+        found = client.get_alias(FunctionName=name, Name=alias.name)
+        serves = client.get_function_configuration(FunctionName=name, Qualifier=alias.name)
+        deployed = client.get_function_configuration(FunctionName=name)
+    except ClientError as fault:
+        if error_code(fault) != "ResourceNotFoundException":
+            raise
+        yield f"it has no alias {alias.name}, and nobody can call it"
+        return
+    version = found["FunctionVersion"]
+    for other, share in found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}).items():
+        yield f"{share:.0%} of its calls go to version {other}, the others to {version}"
+    stale = [key for key in _VERSIONED if serves.get(key) != deployed.get(key)]
+    if stale:
+        differ = ", ".join(stale)
+        yield f"its alias serves version {version}, not what was deployed last: {differ} differ"
 
 
 def _variables(function: Resource, found: Mapping[str, str]) -> Iterator[str]:

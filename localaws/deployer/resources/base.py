@@ -4,6 +4,7 @@
 """
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class Site:
     client: Clients
     surroundings: Surroundings
     tags: Mapping[str, str] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event, compare=False)
+    """Set once a resource has failed: what takes long for another one shall be given up."""
 
     def arn(self, service: str, resource: str) -> str:
         """ARN of something in the stack's account and region."""
@@ -74,6 +77,8 @@ class Existing:
 Create = Callable[[Site, str, Properties], Made]
 Update = Callable[[Site, Existing, Properties], Made]
 Delete = Callable[[Site, Existing], None]
+UpdateUnder = Callable[[Site, Existing, Properties, Properties], Made]
+"""(site, resource as it is, its new properties, its UpdatePolicy)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,10 @@ class ResourceType:
     update: Update | None = None
     replaced_by: frozenset[str] = frozenset()
     name_property: str = ""
+    update_policy: Record | None = None
+    """What its UpdatePolicy may hold; None for a type that has none."""
+    update_under: UpdateUnder | None = None
+    """Updates a resource that has an UpdatePolicy; a roll-back takes `update`, as AWS does."""
 
     def replaces(self, changed: frozenset[str]) -> bool:
         """Whether a change of these properties needs a new resource."""

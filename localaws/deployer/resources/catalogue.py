@@ -11,6 +11,7 @@ from localaws.deployer.resources import (
     messages,
     pipeline,
     queues,
+    rollouts,
     s3,
     schedules,
     settings,
@@ -20,7 +21,7 @@ from localaws.deployer.resources.base import ResourceType
 
 _MODULES = (
     *(builds, events, functions, iam, identity_providers, kms, logs, messages),
-    *(pipeline, queues, s3, schedules, settings, states),
+    *(pipeline, queues, rollouts, s3, schedules, settings, states),
 )
 
 CATALOGUE: dict[str, ResourceType] = {

@@ -4,6 +4,7 @@ import io
 import zipfile
 from typing import Any
 
+from localaws.deployer.resources import rollouts
 from localaws.deployer.resources.base import (
     Existing,
     Made,
@@ -17,7 +18,20 @@ from localaws.deployer.resources.base import (
     picked,
     tag_map,
 )
-from localaws.deployer.schema import FLAG, INT, TAGS, TEXT, TEXTS, MapOf, Record, Text, texts
+from localaws.deployer.schema import (
+    FLAG,
+    INT,
+    TAGS,
+    TEXT,
+    TEXTS,
+    ListOf,
+    MapOf,
+    Number,
+    Record,
+    Text,
+    texts,
+)
+from localaws.errors import LocalAwsError
 
 _CODE = Record(texts("S3Bucket", "S3Key", "S3ObjectVersion", "ZipFile"))
 _FUNCTION = Record(
@@ -194,8 +208,16 @@ def _delete_invoke_config(site: Site, existing: Existing) -> None:
 
 
 def _create_version(site: Site, _logical_id: str, properties: Properties) -> Made:
-    made = site.client("lambda").publish_version(**properties)
+    """Publish; a version that is there already belongs to another resource, or to nobody."""
+    client = site.client("lambda")
+    listed = client.list_versions_by_function(FunctionName=properties["FunctionName"])["Versions"]
+    made = client.publish_version(**properties)
     arn = made["FunctionArn"]
+    if made["Version"] in [version["Version"] for version in listed]:
+        text = (
+            f"Version already exists: [{arn}]. Please modify the function to create a new version."
+        )
+        raise LocalAwsError(text)
     return Made(arn, {"Version": made["Version"], "FunctionArn": arn})
 
 
@@ -206,13 +228,31 @@ def _delete_version(site: Site, existing: Existing) -> None:
 
 
 def _create_alias(site: Site, _logical_id: str, properties: Properties) -> Made:
-    arn = site.client("lambda").create_alias(**properties)["AliasArn"]
+    arn = site.client("lambda").create_alias(**_alias_request(properties))["AliasArn"]
     return Made(arn, {"AliasArn": arn})
 
 
 def _update_alias(site: Site, existing: Existing, new: Properties) -> Made:
-    site.client("lambda").update_alias(**new)
+    site.client("lambda").update_alias(**{"Description": "", **_alias_request(new)})
     return existing.made()
+
+
+def _shift_alias(site: Site, existing: Existing, new: Properties, policy: Properties) -> Made:
+    """A new version gets its traffic from CodeDeploy; everything else is changed directly."""
+    if not changed(existing, new, "FunctionVersion"):
+        return _update_alias(site, existing, new)
+    rollouts.shift(site, existing.properties, new, policy["CodeDeployLambdaAliasUpdate"])
+    others = (set(existing.properties) | set(new)) - {"FunctionVersion"}
+    if changed(existing, new, *others):
+        return _update_alias(site, existing, new)
+    return existing.made()
+
+
+def _alias_request(properties: Properties) -> dict[str, Any]:
+    """The properties as the API takes them; what shares calls out and is not given is taken off."""
+    weights = properties.get("RoutingConfig", {}).get("AdditionalVersionWeights", [])
+    shares = {weight["FunctionVersion"]: weight["FunctionWeight"] for weight in weights}
+    return {**properties, "RoutingConfig": {"AdditionalVersionWeights": shares}}
 
 
 def _delete_alias(site: Site, existing: Existing) -> None:
@@ -246,8 +286,15 @@ _LAYER = Record(
     },
     ("Content",),
 )
+_WEIGHT = Record(
+    {**texts("FunctionVersion"), "FunctionWeight": Number(whole=False)},
+    ("FunctionVersion", "FunctionWeight"),
+)
 _ALIAS = Record(
-    texts("FunctionName", "FunctionVersion", "Name", "Description"),
+    {
+        **texts("FunctionName", "FunctionVersion", "Name", "Description"),
+        "RoutingConfig": Record({"AdditionalVersionWeights": ListOf(_WEIGHT)}),
+    },
     ("FunctionName", "FunctionVersion", "Name"),
 )
 
@@ -284,6 +331,7 @@ TYPES = (
         _delete_alias,
         _update_alias,
         frozenset({"FunctionName", "Name"}),
-        "Name",
+        update_policy=rollouts.ALIAS_POLICY,
+        update_under=_shift_alias,
     ),
 )

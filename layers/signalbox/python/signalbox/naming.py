@@ -14,6 +14,8 @@ APP_NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$"
 WORKLOAD_NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,29}[a-z0-9])?$"
 ENVIRONMENTS = ("dev", "staging", "prod")
 NAME_LIMIT = 63
+LIVE = "live"
+"""The alias of a function by which everybody but the pipeline calls it (template.yaml)."""
 
 
 class Step(StrEnum):

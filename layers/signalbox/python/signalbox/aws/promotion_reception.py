@@ -35,11 +35,13 @@ def ask(request: ReceiveRequest, app: str, session: TargetSession) -> Received:
 def _invoke(function: str, request: ReceiveRequest, session: TargetSession) -> Any:
     payload = request.model_dump_json(by_alias=True)
     try:
-        return session.functions.invoke(FunctionName=function, Payload=payload.encode())
+        return session.functions.invoke(
+            FunctionName=function, Qualifier=naming.LIVE, Payload=payload.encode()
+        )
     except ClientError as error:
         if failures.code_of(error) != "ResourceNotFoundException":
             raise
         raise TargetUnreachable(
-            f"{session.target.environment} has no function {function}; deploy this version of the "
-            "template there"
+            f"{session.target.environment} has no function {function} with the alias "
+            f"{naming.LIVE}; deploy this version of the template there"
         ) from error

@@ -1,0 +1,1 @@
+"""CodeDeploy: traffic of Lambda aliases shifted from one version to the next."""
