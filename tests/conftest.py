@@ -20,3 +20,11 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("suite")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes by their length: what a compressor made names the second in which it did.
+
+    The processes that share the tests out must all give them the same names.
+    """
+    return f"{len(val)}-bytes" if isinstance(val, bytes) else None

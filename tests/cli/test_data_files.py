@@ -27,7 +27,7 @@ def written(folder: Path, name: str, content: bytes) -> Path:
         ("windows.csv", TEXT.replace(b"\n", b"\r\n")),
         ("with_mark.csv", b"\xef\xbb\xbf" + TEXT),
         ("quoted.csv", TEXT.replace(b"age", b'"age"')),
-        ("packed.csv.gz", gzip.compress(TEXT)),
+        ("packed.csv.gz", gzip.compress(TEXT, mtime=0)),
         ("unended.csv", TEXT.rstrip(b"\n")),
     ],
 )
@@ -46,11 +46,11 @@ def test_reads_the_first_row_and_counts_the_lines(
         ("empty.csv", b"", "is empty"),
         ("blank.csv", b"\n\n", "is empty"),
         ("late.csv", b"\n" + TEXT, "begins with an empty line"),
-        ("empty.csv.gz", gzip.compress(b""), "is empty"),
+        ("empty.csv.gz", gzip.compress(b"", mtime=0), "is empty"),
         ("latin.csv", TEXT.replace(b"age", b"\xe2ge"), r"line 1 is not UTF-8 \(byte 0xe2\)"),
         ("utf16.csv", TEXT.decode().encode("utf-16"), "is UTF-16"),
-        ("cut.csv.gz", gzip.compress(TEXT)[:-9], "cut off"),
-        ("hidden.csv", gzip.compress(TEXT), "rename it to hidden.csv.gz"),
+        ("cut.csv.gz", gzip.compress(TEXT, mtime=0)[:-9], "cut off"),
+        ("hidden.csv", gzip.compress(TEXT, mtime=0), "rename it to hidden.csv.gz"),
         ("plain.csv.gz", TEXT, "is not compressed with gzip"),
     ],
 )
