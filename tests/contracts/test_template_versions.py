@@ -1,6 +1,7 @@
 """Versions and aliases of the functions: who has them, who calls them, what makes a new one."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,28 @@ def test_nobody_calls_a_shifted_function_past_its_alias() -> None:
         assert f'{{"Fn::GetAtt": ["{name}", "Arn"]}}' not in text
         # A bare name stands in the dimensions of its own alarm only.
         assert text.count(f'{{"Ref": "{name}"}}') == 1
+
+
+def test_all_functions_are_shifted_side_by_side(folder: Path) -> None:
+    """An alias that needs another one is shifted when that one is: five minutes more."""
+    resources = expanded(folder)
+    texts = {name: json.dumps(r) for name, r in resources.items()}
+    named = {
+        name: set(re.findall(r"\w+", text)) & set(resources) - {name}
+        for name, text in texts.items()
+    }
+
+    def needs(name: str) -> set[str]:
+        found, left = set(), [name]
+        while left:
+            new = named[left.pop()] - found
+            found |= new
+            left += new
+        return found
+
+    aliases = {name for name, r in resources.items() if r["Type"] == "AWS::Lambda::Alias"}
+    waiting = {name: sorted(needs(name) & aliases - {name}) for name in aliases}
+    assert {name: others for name, others in waiting.items() if others} == {}
 
 
 @pytest.mark.parametrize("name", CONDITIONAL)
