@@ -56,6 +56,8 @@ def signalbox(words: Words) -> list[str]:
 # ---------------------------------------------------------------------------------------- aws
 # Taken by the command line and kept from the API: botocore turns pages with it.
 _OF_THE_COMMAND_LINE = {"PaginationConfig"}
+# The command line's own names of services.
+_SERVICES = {"deploy": "codedeploy"}
 
 
 @functools.cache
@@ -120,7 +122,7 @@ def _without(words: Words, *options: str) -> list[str]:
 
 def _by_the_model(service: str, command: str, call: Mapping[str, Any]) -> list[str]:
     """The command line's parser lets pass what the API does not know inside a structure."""
-    model = _session().get_service_model(service)
+    model = _session().get_service_model(_SERVICES.get(service, service))
     names = {name.lower(): name for name in model.operation_names}
     shape = model.operation_model(names[command.replace("-", "")]).input_shape
     parameters = {k: v for k, v in call.items() if k not in _OF_THE_COMMAND_LINE}
