@@ -182,13 +182,15 @@ _OF_NO_FUNCTION = ("Commit", "FunctionRollout")
 
 
 def with_settings(template: str, parameters: Mapping[str, str]) -> str:
-    """A packaged template whose functions get new versions when a parameter has another value.
+    """A packaged template whose functions differ from those before when their versions' names do.
 
-    SAM names a version after the template alone (aws/serverless-application-model#3820), so the
-    alias would go on serving the settings before. Raises PackageError.
+    SAM names a version after the template alone (aws/serverless-application-model#3820): the alias
+    would go on serving the settings before. And after its words (#3281): with others that mean the
+    same, Lambda would publish nothing and the update fail. Raises PackageError.
     """
     seen = {name: value for name, value in parameters.items() if name not in _OF_NO_FUNCTION}
-    digest = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:16]
+    basis = json.dumps([seen, *function_parts(template)], sort_keys=True)
+    digest = hashlib.sha256(basis.encode()).hexdigest()[:16]
     written, count = _SETTINGS.subn(rf"\1 s{digest}", template)
     if count != 1:
         raise PackageError(
@@ -196,6 +198,13 @@ def with_settings(template: str, parameters: Mapping[str, str]) -> str:
             "Globals; without it no function would hear of a parameter that changes"
         )
     return written
+
+
+def function_parts(template: str) -> list[str]:
+    """What makes versions, as it is written: functions, layers, and what all functions have."""
+    kinds = ("AWS::Serverless::Function\n", "AWS::Serverless::LayerVersion\n")
+    parts = re.split(r"^(?=(?:  )?\S)", template, flags=re.MULTILINE)
+    return [p for p in parts if p.startswith("  Function:\n") or any(k in p for k in kinds)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

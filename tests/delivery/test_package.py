@@ -111,6 +111,21 @@ def test_a_parameter_with_another_value_makes_another_package() -> None:
         assert digest_of(**given) == digest_of(**given, **{name: "other"})
 
 
+def test_other_words_for_the_same_function_make_another_package() -> None:
+    """Else its version has another name, Lambda publishes nothing new, and the update fails."""
+    greeter = "Resources:\n  Greeter:\n    Type: AWS::Serverless::Function\n    Description: {}\n"
+    queue = "  Queue:\n    Type: AWS::SQS::Queue\n    Properties: {{DelaySeconds: {}}}\n"
+    before, after, beside = (
+        package.with_settings(WITH_SETTINGS + greeter.format(text) + queue.format(delay), {})
+        for text, delay in (("a", 1), ("!Sub a", 1), ("a", 2))
+    )
+
+    digests = [text.partition("SETTINGS_DIGEST: ")[2][:17] for text in (before, after, beside)]
+    assert digests[0] == digests[2] != digests[1]
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert len(package.function_parts(text)) == 1 + 14 + 3
+
+
 def test_a_template_that_keeps_no_digest_is_not_packaged() -> None:
     with pytest.raises(PackageError, match="has 0 lines `SETTINGS_DIGEST: none`"):
         package.with_settings(BY_SAM, {})

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
+from delivery.package import with_settings
 from localaws.clients import developer_client
 from localaws.deployer import packaging, template
 from localaws.package import addressed
@@ -81,6 +83,14 @@ def checked_out(commit: str, folder: Path) -> Path:
     return target
 
 
+def as_delivered(document: dict[str, Any]) -> dict[str, Any]:
+    """With the digest that `python -m delivery.package` writes, where there is a place for it."""
+    text = yaml.safe_dump(document, sort_keys=False)
+    known = "SETTINGS_DIGEST: none" in text
+    found: dict[str, Any] = yaml.safe_load(with_settings(text, {})) if known else document
+    return found
+
+
 @dataclass
 class Delivery:
     """Releases versions of the template to one stack and looks at what became of it."""
@@ -100,7 +110,7 @@ class Delivery:
             )
             for artifact in made.artifacts:
                 client("s3").put_object(Bucket=PACKAGES, Key=artifact.key, Body=artifact.content)
-            self.packaged[source] = addressed(made.template)
+            self.packaged[source] = as_delivered(addressed(made.template))
         return json.loads(json.dumps(self.packaged[source]))  # type: ignore[no-any-return]
 
     def propose(self, document: dict[str, Any], kind: str = "UPDATE") -> Any:
