@@ -40,8 +40,16 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
     parser.add_argument(
         "--time-scale", type=float, default=60.0, help="AWS seconds of waiting per real second"
     )
+    parser.add_argument(
+        "--no-warm-up", action="store_true", help="start each function when it is first called"
+    )
     chosen = parser.parse_args(arguments)
-    return Config(port=chosen.port, state_dir=chosen.state_dir, time_scale=chosen.time_scale)
+    return Config(
+        port=chosen.port,
+        state_dir=chosen.state_dir,
+        time_scale=chosen.time_scale,
+        warm_ahead=not chosen.no_warm_up,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,6 +27,8 @@ class Config:
     """Where parts keep builds, unpacked code, job folders and logs."""
     time_scale: float = 60.0
     """How many seconds of AWS's waiting pass in one second; real work is never scaled."""
+    warm_ahead: bool = True
+    """Start functions before they are called: faster first answers for work that may be in vain."""
     account: str = ACCOUNT_ID
     region: str = REGION
     threads: int = 128

@@ -33,6 +33,8 @@ class LaptopOptions:
 
     port: int = DEFAULT_PORT
     time_scale: float = DEFAULT_TIME_SCALE
+    warm_ahead: bool = True
+    """Start functions before they are called; many laptops beside each other do without it."""
     environments: tuple[str, ...] = ("dev",)
     """One stack each, in an account of its own; in the order of promotion."""
     delivery: bool = False
@@ -123,7 +125,8 @@ def announced(up: Up) -> Iterator[None]:
 
 def _server_command(options: LaptopOptions) -> list[str]:
     command = [sys.executable, "-m", "localaws", "--port", str(options.port)]
-    return [*command, "--state-dir", str(STATE_FOLDER), "--time-scale", str(options.time_scale)]
+    command += ["--state-dir", str(STATE_FOLDER), "--time-scale", str(options.time_scale)]
+    return command if options.warm_ahead else [*command, "--no-warm-up"]
 
 
 def _deployer_command(options: LaptopOptions) -> list[str]:

@@ -54,7 +54,8 @@ def install(context: Context) -> None:
     """Take over the running of functions."""
     global _running  # noqa: PLW0603 - one server at a time, as every part of the laptop
     runtime = Runtime(context.url, context.config.state_dir / "build")
-    _running = _Running(runtime, AsyncInvoker(_measured, context.url), warm_ahead=True)
+    warm_ahead = context.config.warm_ahead
+    _running = _Running(runtime, AsyncInvoker(_measured, context.url), warm_ahead)
     MEASURED.clear()
     alarms.before_each_look(MEASURED.gather)
     seams.install_lambdas(

@@ -54,7 +54,9 @@ class Accounts:
 @contextmanager
 def set_up_accounts() -> Iterator[Accounts]:
     """Five accounts with the stacks of the account set-up; waits pass 600 times faster."""
-    options = laptop.LaptopOptions(port=0, time_scale=600, environments=(), delivery=True)
+    options = laptop.LaptopOptions(
+        port=0, warm_ahead=False, time_scale=600, environments=(), delivery=True
+    )
     before = Path.cwd()
     os.chdir(ROOT)
     try:

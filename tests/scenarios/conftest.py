@@ -52,7 +52,9 @@ class Laptop:
 @pytest.fixture(scope="session")
 def shared_laptop() -> Iterator[Laptop]:
     """One laptop for all stories; waits pass 600 times faster."""
-    options = laptop.LaptopOptions(port=0, time_scale=600, template=REPOSITORY / "template.yaml")
+    options = laptop.LaptopOptions(
+        port=0, warm_ahead=False, time_scale=600, template=REPOSITORY / "template.yaml"
+    )
     with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
         yield Laptop(up, up.target(options))
 

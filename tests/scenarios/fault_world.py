@@ -185,6 +185,7 @@ def two_environments(folder: Path) -> Iterator[World]:
     """One laptop, dev and staging, with a version that serves in both."""
     options = laptop.LaptopOptions(
         port=0,
+        warm_ahead=False,
         time_scale=600,
         template=REPOSITORY / "template.yaml",
         environments=("dev", "staging"),

@@ -44,7 +44,11 @@ class Environments:
 def three_environments() -> Iterator[Environments]:
     """One laptop with the whole promotion path; waits pass 600 times faster."""
     options = laptop.LaptopOptions(
-        port=0, time_scale=600, template=REPOSITORY / "template.yaml", environments=ENVIRONMENTS
+        port=0,
+        warm_ahead=False,
+        time_scale=600,
+        template=REPOSITORY / "template.yaml",
+        environments=ENVIRONMENTS,
     )
     with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
         yield Environments(*(Laptop(up, up.target(options, name)) for name in ENVIRONMENTS))

@@ -44,6 +44,7 @@ def world(sample: Callable[[str], SampleData]) -> Iterator[World]:
     """Three environments, and a run in staging that ended behind an endpoint."""
     options = laptop.LaptopOptions(
         port=0,
+        warm_ahead=False,
         time_scale=600,
         environments=("dev", "staging", "prod"),
         template=REPOSITORY / "template.yaml",

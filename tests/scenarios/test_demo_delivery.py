@@ -39,6 +39,7 @@ def told() -> Iterator[Told]:
     """The story, told once."""
     options = laptop.LaptopOptions(
         port=0,
+        warm_ahead=False,
         time_scale=600,
         environments=(),
         delivery=True,

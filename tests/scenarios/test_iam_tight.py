@@ -44,6 +44,7 @@ def evidence() -> Iterator[Evidence]:
     """A laptop on which every path of the workflow has been walked, into staging's account too."""
     options = laptop.LaptopOptions(
         port=0,
+        warm_ahead=False,
         time_scale=600,
         template=REPOSITORY / "template.yaml",
         environments=("dev", "staging"),

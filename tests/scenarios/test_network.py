@@ -35,7 +35,9 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     for name in ("functions", "layers", "statemachines"):
         (folder / name).symlink_to(REPOSITORY / name)
     (folder / "template.yaml").write_text(_with_network((REPOSITORY / "template.yaml").read_text()))
-    options = laptop.LaptopOptions(port=0, time_scale=600, template=folder / "template.yaml")
+    options = laptop.LaptopOptions(
+        port=0, warm_ahead=False, time_scale=600, template=folder / "template.yaml"
+    )
     with chdir(REPOSITORY), laptop.serving(options, lambda _line: None) as up:
         yield Laptop(up, up.target(options))
 
